@@ -1,0 +1,46 @@
+/** What every branch of the grammar shares: how an act is found, and the options of those that talk to a farm. */
+import { type Command, Option } from 'commander';
+import { address, wholeNumber } from '../operands.ts';
+import type { Terminal } from '../terminal.ts';
+
+/**
+ * Makes commander's action of an act that is loaded only when it is wanted, so that `--help` and the start of every
+ * other command do not pay for it. An act resolves with the exit code.
+ */
+export type Enact = <A extends readonly unknown[]>(
+  load: () => Promise<(terminal: Terminal, ...operands: A) => Promise<number>>,
+) => (...operands: A) => Promise<void>;
+
+export const DEFAULT_SERVER = '127.0.0.1:50051';
+
+/** A command that asks a farm: where it is, which part of it, and how the answer is shown. */
+export const asksFarm = (command: Command): Command =>
+  command
+    .addOption(
+      new Option('--server <host:port>', "the farm's gRPC door")
+        .env('STATIONGRID_SERVER')
+        .default(DEFAULT_SERVER)
+        .argParser(address),
+    )
+    .addOption(
+      new Option('--instance <name>', 'the part of the farm, such as a line')
+        .env('STATIONGRID_INSTANCE')
+        .default('', '""'),
+    )
+    .addOption(outputOption());
+
+export const outputOption = (): Option =>
+  new Option('-o, --output <form>', 'a table for people, JSON for programs')
+    .choices(['table', 'json'])
+    .default('table');
+
+const LIMIT_DEFAULT = 50;
+
+/** How much of a list is shown. */
+export const limited = (command: Command): Command =>
+  command.option(
+    '--limit <n>',
+    'at most so many entries; 0 for all',
+    wholeNumber({ min: 0, max: 1_000_000 }),
+    LIMIT_DEFAULT,
+  );

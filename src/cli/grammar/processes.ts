@@ -1,0 +1,127 @@
+/** Commands that run something here: the farm, a bot, the partner's stand-in, the demo. */
+import { type Command, Option } from 'commander';
+import { didYouMean } from '../../config/nearest.ts';
+import { listed, wholeNumber } from '../operands.ts';
+import { type Enact, outputOption } from './enact.ts';
+
+const PORT_MAX = 65_535;
+
+/** The flags of the configuration (src/config/schema.ts; a test holds the two together), and the file. */
+export const configured = (command: Command): Command =>
+  command
+    .addOption(new Option('--config <file>', 'the configuration file').env('STATIONGRID_CONFIG'))
+    .option('--data <dir>', 'the folder of the embedded PostgreSQL (default: .stationgrid)')
+    .option('--database <url>', 'a PostgreSQL server to use instead, as postgresql://user:password@host:5432/name')
+    .option('--set <path=value>', 'any other key, such as limits.session.ttl=2min; repeatable', listed);
+
+const served = (command: Command): Command =>
+  configured(command)
+    .option('--grpc <host:port>', 'where bots and clients reach it (default: 127.0.0.1:50051)')
+    .option('--http <host:port>', 'metrics, health and JSON over HTTP (default: 127.0.0.1:8081)')
+    .option('--log-level <level>', 'debug, info, warn or error (default: info)')
+    .option('--log-format <format>', 'json, pretty, or auto: pretty on a terminal (default: auto)');
+
+const serveHelp = `
+It serves when GET /readyz on the HTTP door answers 200. SIGTERM and SIGINT: it takes no more work, answers parked
+polls, writes what is to be written and leaves; a second one leaves at once.
+`;
+
+export const serveGrammar = (parent: Command, enact: Enact): void => {
+  served(parent.command('serve').description('Serve a farm, on its own PostgreSQL or on yours.'))
+    .addHelpText('after', serveHelp)
+    .action(enact(async () => (await import('../serve.ts')).serveFarm));
+};
+
+export const configGrammar = (parent: Command, enact: Enact): void => {
+  const config = parent.command('config').description('See the configuration.');
+  served(
+    config.command('print').description('Check the configuration and print what is in force, secrets hidden.'),
+  ).action(enact(async () => (await import('../config.ts')).printConfiguration));
+  config
+    .command('reference')
+    .description('Print docs/reference/config.md: every key, its default and its meaning.')
+    .action(enact(async () => (await import('../config.ts')).printReference));
+};
+
+export const demoGrammar = (parent: Command, enact: Enact): void => {
+  parent
+    .command('demo')
+    .description('Run the main job in plain sight: a farm, a shopfloor, bots, a line of five stations; ends by itself.')
+    .option('--bots <n>', 'DUT bots', wholeNumber({ min: 1, max: 50 }), 5)
+    .option('--units <n>', 'units to take through the line', wholeNumber({ min: 1, max: 1000 }), 10)
+    .option('--json', 'the summary as one JSON object on the last line of standard output')
+    .action(
+      enact(async () => {
+        const { runDemo } = await import('../demo.ts');
+        return (_terminal, options: { readonly bots: number; readonly units: number; readonly json?: true }) =>
+          runDemo({ bots: options.bots, units: options.units, json: options.json === true });
+      }),
+    );
+};
+
+export const botGrammar = (parent: Command, enact: Enact): void => {
+  parent
+    .command('bot')
+    .description('Join a farm as a DUT bot (the same as stationgrid-bot). Its options and exit codes: bot --help.')
+    .argument('[options...]')
+    .helpOption(false)
+    .allowUnknownOption()
+    .passThroughOptions()
+    .action(enact(async () => (await import('../bot.ts')).runBot));
+};
+
+export const shopfloorGrammar = (parent: Command, enact: Enact): void => {
+  const shopfloor = parent
+    .command('shopfloor')
+    .description('Play the partner: the reference shopfloor, for trying things out and for tests.');
+  shopfloor
+    .command('serve', { isDefault: true })
+    // A slip in the name of another command ends up here.
+    .allowExcessArguments()
+    .hook('preAction', (_, serve) => refuseWords(serve))
+    .description('Answer the Shopfloor Service API until stopped (the default).')
+    .option('--host <address>', 'where it listens', '127.0.0.1')
+    .option('--port <n>', 'where it listens; 0 for any free one', wholeNumber({ min: 0, max: PORT_MAX }), 8090)
+    .option('--journal <file>', 'appends every call to this file (default: keeps them in memory)')
+    .option('--replies <file>', 'what it answers, as YAML or JSON')
+    .option('--faults <file>', 'what goes wrong, as YAML or JSON: a list of rules')
+    .option('--seed <n>', "of the faults' probabilities", wholeNumber({ min: 0, max: 2 ** 31 }), 1)
+    .option('--forgets-keys', 'applies a repeated call again, as services without idempotency do')
+    .action(enact(async () => (await import('../shopfloor.ts')).serveShopfloor));
+  shopfloor
+    .command('print')
+    .description('Print a journal.')
+    .argument('<journal>', 'the file')
+    .addOption(outputOption())
+    .action(enact(async () => (await import('../shopfloor.ts')).printJournal));
+  shopfloor
+    .command('check')
+    .description("Check a journal: every DUT's calls in order, none applied twice; exit code 1 if not.")
+    .argument('<journal>', 'the file')
+    .option('--ended', 'all work is done, so that an attempt without its closing call is wrong')
+    .addOption(outputOption())
+    .action(enact(async () => (await import('../shopfloor.ts')).checkJournalFile));
+};
+
+const refuseWords = (command: Command): void => {
+  const [word] = command.args;
+  const known = (command.parent?.commands ?? []).map((other) => other.name());
+  if (word !== undefined) command.error(`error: unknown command '${word}'${didYouMean(word, known)}`);
+};
+
+export const dbGrammar = (parent: Command, enact: Enact): void => {
+  const db = parent.command('db').description("Look after the farm's database.");
+  configured(
+    db.command('migrate').description("Bring the database to this build's schema, as `serve` does at its start."),
+  )
+    .addOption(outputOption())
+    .action(enact(async () => (await import('../db.ts')).migrateDatabase));
+  configured(db.command('status').description("Show the migrations; exit code 1 unless the schema is this build's."))
+    .addOption(outputOption())
+    .action(enact(async () => (await import('../db.ts')).databaseStatus));
+  configured(
+    db.command('doctor').description('Check everything that must always hold; exit code 1 if something does not.'),
+  )
+    .addOption(outputOption())
+    .action(enact(async () => (await import('../db.ts')).databaseDoctor));
+};

@@ -1,0 +1,34 @@
+import type { Command } from 'commander';
+import { choices, farmNumber } from '../operands.ts';
+import { callStates } from '../state-words.ts';
+import { asksFarm, type Enact, limited } from './enact.ts';
+
+export const callsGrammar = (parent: Command, enact: Enact): void => {
+  const calls = parent.command('calls').description('See what the shopfloor is owed, and mend what it refused.');
+  limited(asksFarm(calls.command('list').description('List shopfloor calls, newest first.')))
+    .option('--state <states>', `only these: ${callStates.join(', ')}; repeatable`, choices(callStates))
+    .option('--serial <value>', 'only the DUT with this serial')
+    .option('--job <id>', 'only this job', farmNumber)
+    .action(enact(async () => (await import('../calls.ts')).listCalls));
+  asksFarm(calls.command('retry').description('Send a dead letter again.'))
+    .argument('<id>', "the call's key")
+    .action(enact(async () => (await import('../calls.ts')).retryCall));
+  asksFarm(calls.command('skip').description('Give a dead letter up, so that its lane goes on.'))
+    .argument('<id>', "the call's key")
+    .requiredOption('--reason <words>', 'why, for the record')
+    .action(enact(async () => (await import('../calls.ts')).skipCall));
+};
+
+export const lanesGrammar = (parent: Command, enact: Enact): void => {
+  const lanes = parent.command('lanes').description("See the DUTs' ordered streams of shopfloor calls.");
+  limited(asksFarm(lanes.command('list').description('List lanes, the blocked ones first.')))
+    .option('--blocked', 'only lanes that a dead letter blocks')
+    .action(enact(async () => (await import('../calls.ts')).listLanes));
+};
+
+export const resultsGrammar = (parent: Command, enact: Enact): void => {
+  const results = parent.command('results').description('See test results.');
+  asksFarm(results.command('list').description('List the test results of a job, all attempts.'))
+    .argument('<job>', "the job's number", farmNumber)
+    .action(enact(async () => (await import('../results.ts')).listResults));
+};

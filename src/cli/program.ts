@@ -1,0 +1,65 @@
+/** The whole command line, as commander knows it. */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { EXIT, exitMeanings } from './exit-codes.ts';
+import type { Enact } from './grammar/enact.ts';
+import { botsGrammar, devicesGrammar } from './grammar/fleet.ts';
+import { jobGrammar } from './grammar/job.ts';
+import {
+  botGrammar,
+  configGrammar,
+  dbGrammar,
+  demoGrammar,
+  serveGrammar,
+  shopfloorGrammar,
+} from './grammar/processes.ts';
+import { callsGrammar, lanesGrammar, resultsGrammar } from './grammar/shopfloor-calls.ts';
+
+/** Of help texts, whatever the terminal: docs and screens show the same. */
+const HELP_WIDTH = 120;
+
+export const createProgram = (enact: Enact): Command => {
+  const program = new Command('stationgrid')
+    .description('A bot farm for factory lines: DUT bots lease station work, and the shopfloor hears of it in order.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .exitOverride()
+    .enablePositionalOptions()
+    .showHelpAfterError('Add --help to see what it takes.')
+    .configureHelp({ helpWidth: HELP_WIDTH })
+    .addHelpText('after', exitCodesHelp());
+  serveGrammar(program, enact);
+  demoGrammar(program, enact);
+  botGrammar(program, enact);
+  shopfloorGrammar(program, enact);
+  jobGrammar(program, enact);
+  resultsGrammar(program, enact);
+  botsGrammar(program, enact);
+  devicesGrammar(program, enact);
+  callsGrammar(program, enact);
+  lanesGrammar(program, enact);
+  dbGrammar(program, enact);
+  configGrammar(program, enact);
+  program
+    .command('reference')
+    .description('Print docs/reference/cli.md: every command with its options.')
+    .action(
+      enact(async () => {
+        const { cliReference } = await import('./reference.ts');
+        return (terminal) => {
+          terminal.print(cliReference(program).trimEnd());
+          return Promise.resolve(EXIT.ok);
+        };
+      }),
+    );
+  return program;
+};
+
+const version = (): string => {
+  const told: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return typeof told === 'object' && told !== null && 'version' in told ? String(told.version) : 'unknown';
+};
+
+const exitCodesHelp = (): string =>
+  ['', 'Exit codes:', ...exitMeanings.map(([code, meaning]) => `  ${String(code).padEnd(4)}${meaning}`)].join('\n');

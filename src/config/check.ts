@@ -1,0 +1,66 @@
+/** What a schema of single keys cannot say: keys that must fit each other. Bounds of doors and tokens belong here too. */
+import type { Limits } from '../core/limits.ts';
+import { linesOf } from './lines.ts';
+import type { WrittenLine } from './schema.ts';
+import { durationText } from './units.ts';
+
+type Checked = {
+  readonly instances: 'declared' | 'any';
+  readonly lines: readonly WrittenLine[];
+  readonly limits: Limits;
+};
+
+export const misfits = (config: Checked): readonly string[] => [
+  ...limitMisfits(config.limits),
+  ...repeats(config.lines.map((line) => line.instance)).map(
+    (instance) => `lines: instance \`${instance}\` is declared twice; give each line its own, or merge them`,
+  ),
+  ...config.lines.flatMap((line, index) => [
+    ...repeats(line.stations.map((station) => station.name)).map(
+      (name) => `lines[${String(index)}].stations: \`${name}\` is listed twice; keep one`,
+    ),
+    ...lostAfterMisfits(config, line, `lines[${String(index)}]`),
+  ]),
+];
+
+const repeats = (names: readonly string[]): readonly string[] => [
+  ...new Set(names.filter((name, index) => names.indexOf(name) !== index)),
+];
+
+const limitMisfits = ({ session, replica, lanes, calls, text }: Limits): readonly string[] => {
+  const rules: readonly (readonly [boolean, string])[] = [
+    [
+      session.ttlMs >= 2 * replica.tickMs,
+      'limits.session.ttl must be at least two limits.replica.tick, or sessions expire between renewals',
+    ],
+    [
+      replica.amnestyAfterMs >= 2 * replica.tickMs,
+      'limits.replica.amnestyAfter must be at least two limits.replica.tick, or every late tick looks like an outage',
+    ],
+    [
+      session.lostAfterMs > session.fenceMs,
+      'limits.session.lostAfter must be longer than limits.session.fence, or bots stop work they just began',
+    ],
+    [session.lostAfterMs >= session.ttlMs, 'limits.session.lostAfter must not be shorter than limits.session.ttl'],
+    [
+      lanes.leaseMs > calls.timeoutMs,
+      "limits.lanes.lease must be longer than limits.calls.timeout, or a lane's next owner overtakes a call",
+    ],
+    [lanes.backoffMinMs <= lanes.backoffMaxMs, 'limits.lanes.backoffMin must not exceed limits.lanes.backoffMax'],
+    [text.pageDefault <= text.pageMax, 'limits.text.pageDefault must not exceed limits.text.pageMax'],
+  ];
+  return rules.filter(([holds]) => !holds).map(([, words]) => words);
+};
+
+/** A station may wait longer for its bot than others, never shorter than a session lives or a bot needs to stop. */
+const lostAfterMisfits = (config: Checked, line: WrittenLine, where: string): readonly string[] => {
+  const { ttlMs, fenceMs, lostAfterMs } = config.limits.session;
+  const rules = linesOf(config)(line.instance);
+  return [...(rules?.stations.values() ?? []), ...(rules === null ? [] : [rules.anyStation])]
+    .filter((rule) => rule.lostAfterMs !== lostAfterMs && (rule.lostAfterMs < ttlMs || rule.lostAfterMs <= fenceMs))
+    .map((rule) => {
+      const whose = rule.station === '' ? `${where}.stationDefaults` : `${where}, station ${rule.station}`;
+      const least = durationText(Math.max(ttlMs, fenceMs + 1000));
+      return `${whose}: lostAfter ${durationText(rule.lostAfterMs)} is too short; make it ${least} or more`;
+    });
+};

@@ -1,0 +1,55 @@
+/** From what the file says of a line to the farm's own `Line`. */
+import type { Line, StationRule } from '../core/line.ts';
+import type { Limits } from '../core/limits.ts';
+import type { WrittenLine } from './schema.ts';
+
+type Lined = {
+  readonly instances: 'declared' | 'any';
+  readonly lines: readonly WrittenLine[];
+  readonly limits: Limits;
+};
+type WrittenRule = WrittenLine['stationDefaults'];
+
+/**
+ * The line of an instance; null when there is no such instance here. With `instances: any` an undeclared one is a line
+ * without a shopfloor where any station goes.
+ */
+export const linesOf = (config: Lined): ((instance: string) => Line | null) => {
+  const declared = new Map(config.lines.map((line) => [line.instance, toLine(line, config.limits)]));
+  return (instance) =>
+    declared.get(instance) ?? (config.instances === 'any' ? undeclared(instance, config.limits) : null);
+};
+
+/** The station's own word, else the line's, else the farm's. */
+const ruleOf = (station: string, own: WrittenRule, line: WrittenRule, limits: Limits): StationRule => ({
+  station,
+  mode: own.mode ?? line.mode ?? 'notify',
+  lostAfterMs: own.lostAfter ?? line.lostAfter ?? limits.session.lostAfterMs,
+  attemptsMax: own.attemptsMax ?? line.attemptsMax ?? limits.jobs.attemptsMax,
+  waivable: new Set(own.waivable ?? line.waivable ?? []),
+  notifyEnd: own.notifyEnd ?? line.notifyEnd ?? 'passed',
+  taktMs: own.takt ?? line.takt ?? null,
+});
+
+/** `anyStation` carries no name of its own. */
+const ANY = '';
+
+const toLine = (line: WrittenLine, limits: Limits): Line => ({
+  instance: line.instance,
+  shopfloorUrl: line.shopfloor?.url ?? null,
+  stations: new Map(
+    line.stations.map((station) => [station.name, ruleOf(station.name, station, line.stationDefaults, limits)]),
+  ),
+  anyStation: ruleOf(ANY, {}, line.stationDefaults, limits),
+  events: new Map(Object.entries(line.events)),
+  actions: new Map(Object.entries(line.actions)),
+});
+
+const undeclared = (instance: string, limits: Limits): Line => ({
+  instance,
+  shopfloorUrl: null,
+  stations: new Map(),
+  anyStation: ruleOf(ANY, {}, {}, limits),
+  events: new Map(),
+  actions: new Map(),
+});

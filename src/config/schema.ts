@@ -1,0 +1,183 @@
+/** The one schema of the configuration: its keys, their forms, their defaults. Unknown keys are refused everywhere. */
+import { z } from 'zod';
+import { limitsSchema } from './limit-keys.ts';
+import { says } from './says.ts';
+import { address, count, duration, onOff } from './units.ts';
+
+const NAME_MAX = 256;
+/** Names reach SQL, logs and partners: no control character is one of them. */
+const NAME_FORM = /^[^\p{Cc}]*$/u;
+const name = () =>
+  z
+    .string()
+    .max(NAME_MAX, `is longer than ${String(NAME_MAX)}`)
+    .regex(NAME_FORM, 'has control characters');
+const givenName = () => name().min(1, 'is empty; give it a name');
+
+const httpUrl = () =>
+  z.url({ protocol: /^https?$/, error: 'is no http or https URL; write one such as "http://mes.example:8090/"' });
+const postgresUrl = () =>
+  z.string().regex(/^postgres(ql)?:\/\//, 'is no PostgreSQL URL; write postgresql://user:password@host:5432/name');
+
+/** Text in the environment, a list in the file. */
+const nameList = () =>
+  z.union([z.array(givenName()), z.string()], { error: 'is no list of names' }).transform((written) =>
+    typeof written === 'string'
+      ? written
+          .split(',')
+          .map((part) => part.trim())
+          .filter((part) => part !== '')
+      : written,
+  );
+
+/** How a station is run; the same keys in one station and in `stationDefaults`, where what is not said goes up. */
+const stationKeys = (byDefault: (own: string) => string) => ({
+  mode: z
+    .enum(['notify', 'gate'])
+    .optional()
+    .register(says, {
+      meaning: '`gate`: the shopfloor is asked before any bot is chosen. `notify`: it is told when a bot has started.',
+      byDefault: byDefault('notify'),
+    }),
+  lostAfter: duration()
+    .optional()
+    .register(says, {
+      meaning: 'A running lease whose bot has been silent this long is lost. Long stations may wait for a reboot.',
+      byDefault: byDefault('limits.session.lostAfter'),
+    }),
+  attemptsMax: count()
+    .optional()
+    .register(says, {
+      meaning: 'Attempts of a job here. A failed test is a result and is never repeated by the farm.',
+      byDefault: byDefault('limits.jobs.attemptsMax'),
+    }),
+  waivable: z
+    .array(givenName())
+    .optional()
+    .register(says, {
+      meaning: 'Test ids for which FAILED_AND_WAIVED counts as passed.',
+      byDefault: byDefault('none'),
+    }),
+  notifyEnd: z
+    .enum(['passed', 'always'])
+    .optional()
+    .register(says, {
+      meaning: 'NotifyEnd for a pass only, as partners expect, or after every attempt.',
+      byDefault: byDefault('passed'),
+    }),
+  takt: duration()
+    .optional()
+    .register(says, {
+      meaning: 'The cycle time aimed at. For the metrics and the eye; nothing is enforced.',
+      byDefault: byDefault('none'),
+    }),
+});
+
+const stationSchema = z.strictObject({
+  name: givenName().register(says, { meaning: 'The station, as jobs and the shopfloor call it.', byDefault: null }),
+  ...stationKeys(() => 'as in stationDefaults'),
+});
+
+const lineSchema = z.strictObject({
+  instance: name().register(says, {
+    meaning: 'The instance that bots and schedulers name. May be empty: "".',
+    byDefault: null,
+  }),
+  shopfloor: z
+    .strictObject({
+      url: httpUrl().register(says, { meaning: 'Where it answers XML-RPC.', byDefault: null, secret: true }),
+    })
+    .nullable()
+    .default(null)
+    .register(says, { meaning: 'The partner; without one the line owes no calls.', byDefault: 'none' }),
+  stationDefaults: z.strictObject(stationKeys((own) => own)).prefault({}),
+  stations: z.array(stationSchema).default([]).register(says, {
+    meaning: 'The stations of the line; a job for any other is refused. With none listed, any station goes.',
+    byDefault: 'none',
+  }),
+  events: z.record(z.string(), givenName()).default({}).register(says, {
+    meaning: "From the text of a bot's INFO event to the event the shopfloor is notified of.",
+    byDefault: 'none',
+  }),
+  actions: z
+    .record(z.string(), z.enum(['rerun', 'hold']))
+    .default({})
+    .register(says, {
+      meaning:
+        'From the `action` of a reply to UpdateTestResult to what is done: `rerun` enqueues the station again, `hold` holds the DUT.',
+      byDefault: 'none',
+    }),
+});
+
+const doorsSchema = z.strictObject({
+  grpc: address().prefault('127.0.0.1:50051').register(says, {
+    meaning: 'Bots, Reservations, our own services, health and reflection over gRPC.',
+    byDefault: '127.0.0.1:50051',
+    flag: '--grpc <host:port>',
+  }),
+  http: address().prefault('127.0.0.1:8081').register(says, {
+    meaning: 'Metrics, health, and JSON over HTTP.',
+    byDefault: '127.0.0.1:8081',
+    flag: '--http <host:port>',
+  }),
+});
+
+const logSchema = z.strictObject({
+  level: z.enum(['debug', 'info', 'warn', 'error']).default('info').register(says, {
+    meaning: 'The least serious lines written: debug, info, warn or error.',
+    byDefault: 'info',
+    flag: '--log-level <level>',
+  }),
+  format: z.enum(['auto', 'json', 'pretty']).default('auto').register(says, {
+    meaning: '`json` for programs, `pretty` for people, `auto`: pretty on a terminal.',
+    byDefault: 'auto',
+    flag: '--log-format <format>',
+  }),
+});
+
+const botsSchema = z.strictObject({
+  recordBotEvents: onOff().prefault(true).register(says, {
+    meaning: 'Keep what bots post with PostBotEventTemp; false answers them and keeps nothing.',
+    byDefault: 'true',
+  }),
+  echoPayload: z.enum(['until-completed', 'pending-only']).default('until-completed').register(says, {
+    meaning:
+      'Whether replies carry the payload of a lease until it is completed, or only while it is PENDING (less to send; some old workers need it always).',
+    byDefault: 'until-completed',
+  }),
+});
+
+const metricsSchema = z.strictObject({
+  propertyLabels: nameList().prefault([]).register(says, {
+    meaning: 'Bot properties that become labels of `stationgrid_bots`. Name only those with few values: no serials.',
+    byDefault: 'none',
+  }),
+});
+
+export const configSchema = z.strictObject({
+  data: z.string().min(1, 'is empty; name a folder').default('.stationgrid').register(says, {
+    meaning:
+      'The folder of the embedded PostgreSQL and of what else the farm keeps. Relative to the working directory.',
+    byDefault: '.stationgrid',
+    flag: '--data <dir>',
+  }),
+  databaseUrl: postgresUrl().nullable().default(null).register(says, {
+    meaning: 'A PostgreSQL server (15 or newer, a direct connection). Without one the farm starts its own in `data`.',
+    byDefault: 'none',
+    flag: '--database <url>',
+    secret: true,
+  }),
+  instances: z.enum(['declared', 'any']).optional().register(says, {
+    meaning: '`declared`: only the instances of `lines` exist. `any`: any name does, without a shopfloor.',
+    byDefault: 'declared when there are lines, else any',
+  }),
+  doors: doorsSchema.prefault({}),
+  log: logSchema.prefault({}),
+  bots: botsSchema.prefault({}),
+  metrics: metricsSchema.prefault({}),
+  limits: limitsSchema().prefault({}),
+  lines: z.array(lineSchema).default([]).register(says, { meaning: 'The lines of this farm.', byDefault: 'none' }),
+});
+
+export type Written = z.output<typeof configSchema>;
+export type WrittenLine = Written['lines'][number];

@@ -1,0 +1,146 @@
+/**
+ * Every parameter of the farm, declared once: its name, its default, its meaning. The type, the defaults, the
+ * configuration file and docs/reference/config.md all come from this table, so a new limit is one line here.
+ *
+ * A name tells its unit: `…Ms` is a duration in milliseconds (the file drops the ending: `ttl: 90 s`), `…BytesMax` is a
+ * size in bytes, `…Share` lies between 0 and 1, anything else is a count.
+ */
+type Declared = Readonly<Record<string, Readonly<Record<string, readonly [byDefault: number, meaning: string]>>>>;
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+// prettier-ignore
+export const limitTable = {
+  session: {
+    ttlMs: [90 * SECOND, 'A bot session not heard of for this long is lost; leases it has not started go back to the queue.'],
+    lostAfterMs: [90 * SECOND, 'An ACTIVE lease whose bot has been silent this long is lost, where the station does not say otherwise.'],
+    fenceMs: [30 * SECOND, 'A bot that gets no answer stops its work by itself this long before lostAfter.'],
+    closedRememberedMs: [24 * HOUR, 'A closed session is remembered this long, to tell its bot why it was closed.'],
+    takeoversMax: [3, 'So many alternations of one bot_id between sessions within the takeover window quarantine the bot.'],
+    takeoverWindowMs: [5 * MINUTE, 'The window in which takeovers of one bot_id are counted.'],
+    propertiesMax: [256, 'Properties of one session, all its devices counted.'],
+    propertyBytesMax: [4 * KIB, 'One property: its key or its value.'],
+    devicesMax: [64, 'Devices of one session.'],
+    leasesMax: [256, 'Leases a bot may list in one request.'],
+    capacityMax: [256, 'Most leases at once that a bot may ask for by its capacity.'],
+  },
+  replica: {
+    tickMs: [5 * SECOND, 'Heartbeat of a replica, renewal of its sessions, sweep of what expired; 20 % more or less at random.'],
+    amnestyAfterMs: [15 * SECOND, 'If no replica was seen for this long, nobody is declared lost for one session ttl: the outage was ours.'],
+    flushRowsMax: [500, 'Most bots whose writes share one commit.'],
+    flushWaitingMax: [20_000, 'Most writes that wait for a commit; more are refused as UNAVAILABLE.'],
+    wakesPerSecondMax: [100, 'Most NOTIFY a second to the other replicas; more are gathered.'],
+    watchersMax: [1000, 'Most watch streams open on one replica.'],
+    drainMs: [4 * SECOND, 'After SIGTERM parked polls are answered and writes flushed within this time.'],
+  },
+  poll: {
+    holdMaxMs: [45 * SECOND, 'Longest hold of an idle bot\'s poll.'],
+    holdMaxWithLeasesMs: [20 * SECOND, 'Longest hold of a poll while the session has open leases.'],
+    repliesPerSecondMax: [10, 'Most replies a second to one session; faster callers are delayed, 1 s at most.'],
+  },
+  jobs: {
+    attemptsMax: [3, 'Attempts of a job, where neither the job nor its station says otherwise. Only loss and retryable errors retry.'],
+    refusalsMax: [3, 'So many bots may refuse a job before it FAILED.'],
+    acceptUnechoedMs: [60 * SECOND, 'A lease that its bot never showed back is withdrawn after this.'],
+    acceptEchoedMs: [10 * MINUTE, 'A lease that its bot shows as PENDING but does not start is withdrawn after this.'],
+    cancelGraceMs: [30 * SECOND, 'A cancelled lease that its bot does not acknowledge is closed after this; the DUT then settles.'],
+    dutGraceMs: [5 * MINUTE, 'After an unclean end a DUT gets no lease for this long, unless its bot comes back without the old one.'],
+    gateClearedMs: [10 * MINUTE, 'A job cleared by the shopfloor must become ACTIVE within this, or clears again.'],
+    enqueueRememberedMs: [24 * HOUR, 'Repeating an enqueue with the same request id within this time enqueues nothing new.'],
+    queuedMax: [100_000, 'Queued jobs of one instance, held ones included.'],
+    batchMax: [1000, 'Jobs in one BatchEnqueue.'],
+    constraintsMax: [64, 'Constraints of one job.'],
+    allowedValuesMax: [64, 'Allowed values of one constraint.'],
+    testsMax: [1000, 'Tests of one station\'s work.'],
+    resultsMax: [5000, 'Test results of one attempt.'],
+    measurementsMax: [10_000, 'Measurements of one test result.'],
+    attachmentsMax: [256, 'Attachments named by one attempt.'],
+    queuingTimeoutMaxMs: [20 * 24 * HOUR, 'Longest queuing timeout a job may ask for.'],
+    executionTimeoutMaxMs: [48 * HOUR, 'Longest execution timeout a job may ask for.'],
+  },
+  bots: {
+    errorsMax: [3, 'So many ERROR events of a bot, with no INFO and no completed lease between, quarantine it.'],
+    eventsKeptMax: [100, 'Events kept of one bot, the newest.'],
+    drainRulesMax: [1000, 'Drain patterns in force in one instance.'],
+  },
+  devices: {
+    serialsMax: [16, 'Named serials of one DUT.'],
+    componentsMax: [1000, 'Keys of one device record.'],
+    recordBytesMax: [64 * KIB, 'One device record, as JSON.'],
+  },
+  lanes: {
+    leaseMs: [30 * SECOND, 'A replica owns a lane this long at a time; longer than a call may take.'],
+    concurrentMax: [16, 'Lanes worked on at once for one shopfloor, by one replica.'],
+    backoffMinMs: [1 * SECOND, 'First wait after a failed call; full jitter.'],
+    backoffMaxMs: [60 * SECOND, 'Longest wait after failed calls; full jitter.'],
+    faultsMax: [5, 'So many answered faults make a call a dead letter, which blocks its lane until an operator retries or skips it.'],
+    pollMs: [5 * SECOND, 'The bridge looks for owed calls at least this often, in case a wake was missed.'],
+  },
+  calls: {
+    timeoutMs: [10 * SECOND, 'Time for a shopfloor to answer one call, connecting included.'],
+    bodyBytesMax: [1 * MIB, 'Body of one XML-RPC request or response.'],
+    depthMax: [32, 'Depth of an XML document.'],
+    nodesMax: [10_000, 'Nodes of an XML document.'],
+    replyKeptBytesMax: [4 * KIB, 'What is kept of a shopfloor\'s answer for people to read.'],
+  },
+  breaker: {
+    windowMs: [30 * SECOND, 'The window over which a shopfloor\'s failures are counted. An answered fault is no failure.'],
+    callsMin: [20, 'So many calls in the window before their share counts.'],
+    failingShare: [0.5, 'The breaker opens when this share of the window\'s calls fails.'],
+    refusedConnectionsMax: [5, 'The breaker opens after so many refused connections in a row.'],
+    openMs: [10 * SECOND, 'An open breaker lets one call through to try after this.'],
+  },
+  postgres: {
+    poolMax: [16, 'Connections of one replica\'s pool.'],
+    connectMs: [2 * SECOND, 'Time to connect.'],
+    statementMs: [5 * SECOND, 'Longest statement.'],
+    lockMs: [1 * SECOND, 'Longest wait for a lock.'],
+    idleInTransactionMs: [10 * SECOND, 'A transaction left idle this long is ended by the server.'],
+  },
+  grpc: {
+    receiveBytesMax: [4 * MIB, 'One received message.'],
+    streamsMax: [1000, 'Calls at once on one connection. Each session parks one.'],
+    keepaliveMs: [30 * SECOND, 'A silent connection is pinged after this.'],
+    keepaliveTimeoutMs: [10 * SECOND, 'A connection whose ping is not answered within this is closed.'],
+    idleMs: [5 * MINUTE, 'A connection without calls is closed after this.'],
+    ageMs: [30 * MINUTE, 'A connection is asked to leave after this, so that load spreads.'],
+    ageGraceMs: [90 * SECOND, 'Calls on a connection that was asked to leave may last this long.'],
+  },
+  text: {
+    nameBytesMax: [256, 'Names and ids: instance, bot id, station, test id, route, serial, request id.'],
+    reasonBytesMax: [2 * KIB, 'Reasons and notes people give, and messages of bot events.'],
+    payloadBytesMax: [1 * MIB, 'Payload or result of a job.'],
+    logsTailBytesMax: [64 * KIB, 'Tail of the logs in a station\'s result.'],
+    pageMax: [1000, 'Entries of one page of a list.'],
+    pageDefault: [100, 'Entries of a page when the caller does not say.'],
+  },
+} as const satisfies Declared;
+
+type Table = typeof limitTable;
+
+/** All parameters by group and name. Durations are in milliseconds, sizes in bytes. */
+export type Limits = { readonly [G in keyof Table]: { readonly [K in keyof Table[G]]: number } };
+
+/** Limits with every value given by `valueOf`, which is asked for each name of the table. */
+export const limitsFrom = (valueOf: (group: string, name: string, byDefault: number) => number): Limits =>
+  toLimits(
+    Object.fromEntries(
+      Object.entries<Declared[string]>(limitTable).map(([group, declared]) => [
+        group,
+        Object.fromEntries(
+          Object.entries(declared).map(([name, [byDefault]]) => [name, valueOf(group, name, byDefault)]),
+        ),
+      ]),
+    ),
+  );
+
+/** Entries lose their key types; that they come from the table above, name by name, is what makes this true. */
+function toLimits(entries: Readonly<Record<string, Readonly<Record<string, number>>>>): Limits {
+  return entries as Limits;
+}
+
+export const defaultLimits: Limits = limitsFrom((_group, _name, byDefault) => byDefault);

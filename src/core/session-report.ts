@@ -1,0 +1,118 @@
+/** What a bot says in one call, free of any wire; and what its lease list means, event by event. */
+import { handsBack } from './bot-session.ts';
+import { completionEvent, type LeaseEvent, leaseTable, type OpenLeaseState } from './lease.ts';
+import type { TestResult } from './test-result.ts';
+
+/** What came with a COMPLETED lease. */
+export type Completion = {
+  /** google.rpc.Code of the lease, not of the tests. */
+  readonly code: number;
+  readonly message: string;
+  readonly results: readonly TestResult[];
+  /** The bot's answer as it came, for the submitter; null: none. */
+  readonly result: { readonly typeUrl: string; readonly value: Uint8Array } | null;
+};
+
+export type ReportedLease =
+  | { readonly id: string; readonly state: 'PENDING' | 'ACTIVE' | 'CANCELLED' | 'UNKNOWN' }
+  | { readonly id: string; readonly state: 'COMPLETED'; readonly completion: Completion };
+
+/** What a bot says of itself. */
+export type SelfDescription = {
+  /** bots.proto BotStatus; unknown numbers are kept. */
+  readonly status: number;
+  readonly version: string;
+  readonly capacity: number;
+  /** Canonical text (`propertiesText`). */
+  readonly properties: string;
+  /** The serials of each DUT it declares, the primary device's first; devices without serials are left out. */
+  readonly duts: readonly (readonly { readonly name: string; readonly value: string }[])[];
+};
+
+export type SessionReport = {
+  readonly name: string;
+  readonly botId: string;
+  readonly self: SelfDescription;
+  readonly leases: readonly ReportedLease[];
+};
+
+/** A lease as its session's home remembers it, as far as the reading of a report needs it. */
+export type Remembered = {
+  readonly id: string;
+  readonly state: OpenLeaseState;
+  readonly echoed: boolean;
+  /** How many reports in a row left it out. */
+  readonly absences: number;
+};
+
+export type ReadStep = { readonly leaseId: string; readonly event: LeaseEvent; readonly completion: Completion | null };
+
+/** What a report changes: nothing at all on the hot path. */
+export type Reading = {
+  /** Steps that change something, completions first: they free the room for what comes next. */
+  readonly steps: readonly ReadStep[];
+  /** Leases shown for the first time. */
+  readonly echoes: readonly string[];
+  /** Leases left out that were not expected to be. */
+  readonly absent: readonly string[];
+  /** Shown as running, but not this session's any more: told CANCELLED once, then left out. */
+  readonly strays: readonly string[];
+};
+
+export const readReport = (
+  report: Pick<SessionReport, 'leases' | 'self'>,
+  remembered: ReadonlyMap<string, Remembered>,
+): Reading => {
+  const steps: ReadStep[] = [];
+  const echoes: string[] = [];
+  const strays: string[] = [];
+  const shown = new Map(report.leases.map((lease) => [lease.id, lease]));
+  for (const lease of shown.values()) {
+    const known = remembered.get(lease.id);
+    if (known === undefined) {
+      if (lease.state === 'COMPLETED') {
+        steps.push({ leaseId: lease.id, event: 'COMPLETED_OK', completion: lease.completion });
+      } else if (lease.state !== 'CANCELLED') strays.push(lease.id);
+      continue;
+    }
+    const event = shownEvent(lease, known, report.self.status);
+    const changes = leaseTable[known.state][event] !== 'repeat';
+    if (changes) {
+      steps.push({ leaseId: lease.id, event, completion: lease.state === 'COMPLETED' ? lease.completion : null });
+    } else if (!known.echoed) echoes.push(lease.id);
+  }
+  const absent: string[] = [];
+  for (const known of remembered.values()) {
+    if (shown.has(known.id)) continue;
+    absent.push(known.id);
+    const event = absentEvent(known, report.self.status);
+    if (leaseTable[known.state][event] !== 'repeat') steps.push({ leaseId: known.id, event, completion: null });
+  }
+  return { steps: completionsFirst(steps), echoes, absent, strays };
+};
+
+const shownEvent = (lease: ReportedLease, known: Remembered, status: number): LeaseEvent => {
+  switch (lease.state) {
+    case 'COMPLETED':
+      return completionEvent(lease.completion.code);
+    case 'PENDING':
+      return known.state === 'PENDING' && handsBack(status) ? 'HANDED_BACK' : 'SHOWN_PENDING';
+    case 'ACTIVE':
+      return 'SHOWN_ACTIVE';
+    case 'CANCELLED':
+      // A bot on its way out that declines an un-started lease refuses nothing: it hands it back.
+      return known.state === 'PENDING' && handsBack(status) ? 'HANDED_BACK' : 'SHOWN_CANCELLED';
+    case 'UNKNOWN':
+      return 'SHOWN_UNKNOWN';
+  }
+};
+
+const absentEvent = (known: Remembered, status: number): LeaseEvent => {
+  if (known.state === 'PENDING' && handsBack(status)) return 'HANDED_BACK';
+  return known.absences > 0 ? 'ABSENT_AGAIN' : 'ABSENT';
+};
+
+const completionsFirst = (steps: readonly ReadStep[]): readonly ReadStep[] => [
+  ...steps.filter((step) => step.completion !== null),
+  ...steps.filter((step) => step.completion === null),
+];

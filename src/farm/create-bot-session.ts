@@ -1,0 +1,212 @@
+/** A bot begins a new life (bots.proto CreateBotSession): the older one ends in the same transaction (invariant 3). */
+import { statusName, takesWork } from '../core/bot-session.ts';
+import { farmEvent } from '../core/farm-event.ts';
+import { isOpen } from '../core/lease.ts';
+import { invalid } from '../core/refusal.ts';
+import { readReport, type Remembered, type SessionReport } from '../core/session-report.ts';
+import { watchTakeovers } from '../core/takeover.ts';
+import {
+  closeSessions,
+  type Declared,
+  insertSession,
+  lockBot,
+  lockLiveSessions,
+  quarantineBot,
+  type SessionRow,
+  writeTakeovers,
+} from '../store/bot-sessions.ts';
+import { endSettling } from '../store/devices.ts';
+import { lockJobs } from '../store/jobs.ts';
+import { type LeaseRow, lockOpenLeases, readHeldLeases } from '../store/leases.ts';
+import { readStanding } from '../store/test-results.ts';
+import type { Queryable } from '../store/transaction.ts';
+import { transact } from './farm.ts';
+import type { Home } from './home.ts';
+import { appendEvents } from '../store/farm-events.ts';
+import { announce, type Ledger, openLedger, writeLedger } from './ledger.ts';
+import { heatArrival, searchOf } from './matching.ts';
+import { resolveDevices } from './resolve-devices.ts';
+import { addSession, botKey, dropSession, holdLeases, inTurn, newSession, type Session } from './sessions.ts';
+import { settleLease } from './settle-lease.ts';
+import type { SessionReply } from './update-bot-session.ts';
+
+export type NewBotSession = Omit<SessionReport, 'name'> & {
+  readonly instance: string;
+  /** Where the call came from; only for the takeover watch and for people. */
+  readonly peer: string;
+};
+
+/** Never waits for work, but hands out what is there (R-CRE-6). @throws Refusal INVALID, UNAVAILABLE. */
+export const createBotSession = async (home: Home, request: NewBotSession): Promise<SessionReply> => {
+  if (home.lineOf(request.instance) === null) throw unknownInstance(request.instance);
+  const begun = await transact(home, (db) => begin(home, db, request));
+  const session = settleIn(home, request, begun);
+  announce(begun.ledger, home);
+  if (!home.stopping) await inTurn(session, () => offer(home, session));
+  return {
+    name: session.name,
+    leases: [...session.leases.values()],
+    cancelledOnce: [],
+    expiresAt: new Date(home.clock.now().getTime() + home.limits.session.ttlMs),
+  };
+};
+
+export const unknownInstance = (instance: string): Error =>
+  invalid(
+    'UNKNOWN_INSTANCE',
+    `There is no instance ${JSON.stringify(instance)} on this farm. Use one that its configuration declares under "lines".`,
+  );
+
+type Begun = {
+  readonly name: string;
+  readonly declared: Declared;
+  readonly quarantineReason: string | null;
+  readonly ledger: Ledger;
+  readonly held: Awaited<ReturnType<typeof readHeldLeases>>;
+};
+
+const begin = async (home: Home, db: Queryable, request: NewBotSession): Promise<Begun> => {
+  const { instance, botId, self } = request;
+  const bot = await lockBot(db, request);
+  const older = await lockLiveSessions(db, request);
+  const deviceIds = await resolveDevices(db, instance, self.duts);
+  const name = `${instance}/${home.newId()}`;
+  const { status, version, capacity, properties } = self;
+  const declared = { status, version, capacity, properties, deviceIds };
+  const session = { ...declared, name, instance, botId, peer: request.peer, homeReplica: home.replica };
+  const ledger = await replace(home, db, { older, request, name, now: bot.now });
+  // The older session gives way before the new one is there: a bot has at most one live session.
+  await insertSession(db, { ...session, ttlMs: home.limits.session.ttlMs });
+  await writeLedger(db, ledger);
+  const held = await readHeldLeases(db, [name]);
+  if (takesWork(status)) await settleDuts(db, ledger, deviceIds, held);
+  const quarantineReason = await watch(home, db, ledger, { request, bot, replaced: older.length > 0 });
+  return { name, declared, quarantineReason, ledger, held };
+};
+
+/** Ends the older sessions; leases that the bot says it holds are adopted, the rest is settled. */
+const replace = async (
+  home: Home,
+  db: Queryable,
+  given: {
+    readonly older: readonly SessionRow[];
+    readonly request: NewBotSession;
+    readonly name: string;
+    readonly now: Date;
+  },
+): Promise<Ledger> => {
+  const { older, request, name, now } = given;
+  const sessionNames = older.map((session) => session.name);
+  const jobs = older.length === 0 ? [] : await lockJobs(db, { jobIds: [], sessionNames });
+  const leases = older.length === 0 ? [] : await lockOpenLeases(db, { sessionNames, jobIds: [] });
+  const standing = await readStanding(
+    db,
+    leases.map((lease) => lease.id),
+  );
+  const ledger = openLedger(now, { jobs, leases, standing });
+  await closeSessions(
+    db,
+    older.map((session) => ({ name: session.name, reason: 'replaced by a newer session of this bot' })),
+  );
+  note(ledger, older, request);
+  const shown = new Set(request.leases.map((lease) => lease.id));
+  for (const lease of leases) if (shown.has(lease.id)) adopt(ledger, lease, name);
+  const remembered = new Map(
+    leases.filter((lease) => shown.has(lease.id)).map((lease) => [lease.id, rememberedOf(lease)] as const),
+  );
+  for (const step of readReport(request, remembered).steps) {
+    const lease = ledger.leases.get(step.leaseId);
+    if (lease !== undefined) settleLease(home, ledger, lease, { ...step, why: step.completion?.message ?? '' });
+  }
+  for (const lease of leases) {
+    if (shown.has(lease.id)) continue;
+    settleLease(home, ledger, lease, {
+      event: 'SESSION_ENDED',
+      why: 'the bot came back with a new session and without the lease',
+      completion: null,
+    });
+  }
+  return ledger;
+};
+
+const adopt = (ledger: Ledger, lease: LeaseRow, name: string): void => {
+  lease.sessionName = name;
+  ledger.changedLeases.add(lease);
+};
+
+const rememberedOf = (lease: LeaseRow): Remembered => {
+  if (!isOpen(lease.state)) throw new Error(`lease ${lease.id} was locked as open but is ${lease.state}`);
+  return { id: lease.id, state: lease.state, echoed: lease.echoedAt !== null, absences: 0 };
+};
+
+const note = (ledger: Ledger, older: readonly SessionRow[], request: NewBotSession): void => {
+  const { instance, botId, peer } = request;
+  for (const _session of older) {
+    ledger.events.push(farmEvent('SESSION_CLOSED', instance, { botId, facts: { reason: 'replaced' } }));
+  }
+  const facts = { status: statusName(request.self.status), peer, replaced: older.length > 0 };
+  ledger.events.push(farmEvent('SESSION_CREATED', instance, { botId, facts }));
+};
+
+/** The bot is back, OK: the DUTs it declares and does not hold a lease of have settled (invariant 8). */
+const settleDuts = async (
+  db: Queryable,
+  ledger: Ledger,
+  deviceIds: readonly number[],
+  held: Begun['held'],
+): Promise<void> => {
+  const busy = new Set(held.map((lease) => lease.deviceId));
+  for (const id of await endSettling(
+    db,
+    deviceIds.filter((id) => !busy.has(id)),
+  )) {
+    ledger.wakes.push({ kind: 'device', id });
+  }
+};
+
+/** Returns why the bot is quarantined, if it is, by now or by this very registration. */
+const watch = async (
+  home: Home,
+  db: Queryable,
+  ledger: Ledger,
+  given: {
+    readonly request: NewBotSession;
+    readonly bot: Awaited<ReturnType<typeof lockBot>>;
+    readonly replaced: boolean;
+  },
+): Promise<string | null> => {
+  const { request, bot } = given;
+  const now = { at: bot.now.toISOString(), peer: request.peer };
+  const { registrations, alarm } = watchTakeovers(bot.takeovers, now, home.limits.session);
+  await writeTakeovers(db, request, registrations);
+  if (alarm === null || bot.quarantineReason !== null) return bot.quarantineReason;
+  await quarantineBot(db, request, alarm);
+  const { instance, botId } = request;
+  ledger.events.push(farmEvent('BOT_QUARANTINED', instance, { botId, facts: { reason: alarm } }));
+  await appendEvents(db, ledger.events.slice(-1));
+  home.log.warn({ instance, botId, peer: request.peer }, alarm);
+  return alarm;
+};
+
+/** The memory follows: the older session is gone from here, the new one is at home. */
+const settleIn = (home: Home, request: NewBotSession, begun: Begun): Session => {
+  const older = home.sessions.byBot.get(botKey(request.instance, request.botId));
+  if (older !== undefined) dropSession(home.sessions, older, 'replaced');
+  const { name, declared, quarantineReason, held } = begun;
+  const { instance, botId } = request;
+  const session = newSession(
+    { ...declared, name, instance, botId, attachEpoch: 1, quarantineReason, erring: true },
+    home.clock.monotonicMs(),
+  );
+  session.dutsText = JSON.stringify(request.self.duts);
+  holdLeases(session, held);
+  addSession(home.sessions, session);
+  heatArrival(home.matching, session);
+  return session;
+};
+
+/** Work that waits is handed out at once. */
+const offer = async (home: Home, session: Session): Promise<void> => {
+  const search = searchOf(home.matching, session, home.clock.monotonicMs());
+  if (search !== null && !session.gone) await home.write(session, { search });
+};

@@ -1,0 +1,115 @@
+/** Somebody wants jobs done. All or none of one caller's, idempotent by request id, in a commit shared by many callers. */
+import { fingerprintOf } from '../core/job-fingerprint.ts';
+import { checkJobRequest, isGated, type JobRequest } from '../core/job-request.ts';
+import { invalid, Refusal } from '../core/refusal.ts';
+import { isOutage } from '../store/outage.ts';
+import { type Batcher, createBatcher, tooBusy } from './batcher.ts';
+import type { Asked } from './enqueue-plan.ts';
+import { type Enqueued, eventOf, writeEnqueues } from './enqueue-write.ts';
+import { type Farm, transact, type Wake } from './farm.ts';
+import { lineFor } from './instance.ts';
+import type { JobView } from './job-view.ts';
+
+/** The jobs of each caller, waiting for their shared commit. */
+export type Enqueues = Batcher<readonly Asked[], readonly JobView[] | Refusal>;
+
+/** A farm that takes jobs in. */
+export type EnqueueingFarm = Farm & { readonly enqueues: Enqueues };
+
+/** One for each replica: it is what callers share. */
+export const createEnqueues = (farm: Farm): Enqueues =>
+  createBatcher({
+    run: (callers) => runEnqueues(farm, callers),
+    rowsOf: weightOf,
+    rowsMax: farm.limits.replica.flushRowsMax,
+    waitingMax: farm.limits.replica.flushWaitingMax,
+    onFull: () => tooBusy('enqueues', farm.limits.replica.flushWaitingMax),
+    isOutage,
+  });
+
+/**
+ * Enqueues jobs of one instance, all of them or none; the jobs come back in the order asked for. A request id that was
+ * seen within 24 h answers the job that it made then, as that job is now.
+ * @throws Refusal INVALID; ALREADY_EXISTS for a request id or reservation name used for something else; LIMIT_REACHED.
+ */
+export const enqueueJobs = async (
+  farm: EnqueueingFarm,
+  requests: readonly JobRequest[],
+): Promise<readonly JobView[]> => {
+  const { batchMax } = farm.limits.jobs;
+  if (requests.length > batchMax) {
+    throw invalid('BATCH_TOO_BIG', `The batch has ${requests.length} jobs; at most ${batchMax} are allowed. Split it.`);
+  }
+  const instances = new Set(requests.map((request) => request.instance));
+  if (instances.size > 1) {
+    throw invalid(
+      'BATCH_OF_MANY_INSTANCES',
+      `The batch names the instances ${[...instances].join(', ')}; its jobs must all be of one. Send a batch for each.`,
+    );
+  }
+  const asked = requests.map((request, index) => check(farm, request, { index, of: requests.length }));
+  if (asked.length === 0) return [];
+  const jobs = await farm.enqueues.push(asked);
+  if (jobs instanceof Refusal) throw jobs;
+  return jobs;
+};
+
+/** One job; see `enqueueJobs`. */
+export const enqueueJob = async (farm: EnqueueingFarm, request: JobRequest): Promise<JobView> => {
+  const [job] = await enqueueJobs(farm, [request]);
+  if (job === undefined) throw new Error('an enqueued job was answered with nothing');
+  return job;
+};
+
+const check = (farm: Farm, request: JobRequest, place: { readonly index: number; readonly of: number }): Asked => {
+  try {
+    const line = lineFor(farm, request.instance);
+    const rule = checkJobRequest(request, { limits: farm.limits, line });
+    return { request, rule, gated: isGated(line, rule), fingerprint: fingerprintOf(request) };
+  } catch (error) {
+    if (!(error instanceof Refusal) || place.of === 1) throw error;
+    const words = `Job ${place.index + 1} of ${place.of}: ${error.message}`;
+    throw new Refusal(error.kind, error.reason, words, { ...error.metadata, index: String(place.index) });
+  }
+};
+
+/** Bytes of a task that weigh as much as one more row, so that big payloads do not gather into one huge statement. */
+const ROW_BYTES = 16 * 1024;
+const weightOf = (asked: readonly Asked[]): number =>
+  asked.reduce((sum, { request: { task } }) => {
+    const bytes = task.kind === 'work' ? JSON.stringify(task.work).length : task.value.byteLength;
+    return sum + 1 + Math.floor(bytes / ROW_BYTES);
+  }, 0);
+
+const runEnqueues = async (
+  farm: Farm,
+  callers: readonly (readonly Asked[])[],
+): Promise<readonly (readonly JobView[] | Refusal)[]> => {
+  const startedMs = farm.clock.monotonicMs();
+  const done = await transact(farm, (db) => writeEnqueues(farm, db, callers));
+  farm.witness.flushed({ rows: done.jobs.length, ms: farm.clock.monotonicMs() - startedMs });
+  farm.witness.committed(done.jobs.map(eventOf));
+  const wakes = wakesOf(done.jobs);
+  if (wakes.length > 0) farm.wake(wakes);
+  return done.answers;
+};
+
+/** Who may have something to do now. A job held at its gate's turn wakes its DUT: that is what opens gates. */
+const wakesOf = (jobs: readonly Enqueued[]): Wake[] => {
+  const perRequirement = new Map<number, number>();
+  const devices = new Set<number>();
+  const bots = new Map<string, Wake>();
+  for (const job of jobs) {
+    if (job.heldBy !== null && job.heldBy !== 'GATE_TURN') continue;
+    if (job.deviceId !== null) devices.add(job.deviceId);
+    else if (job.requestedBotId !== null) {
+      const { instance, requestedBotId: botId } = job;
+      bots.set(JSON.stringify([instance, botId]), { kind: 'bot', instance, botId });
+    } else perRequirement.set(job.requirementId, (perRequirement.get(job.requirementId) ?? 0) + 1);
+  }
+  return [
+    ...[...perRequirement].map(([id, count]): Wake => ({ kind: 'requirement', id, jobs: count })),
+    ...[...devices].map((id): Wake => ({ kind: 'device', id })),
+    ...bots.values(),
+  ];
+};

@@ -1,0 +1,89 @@
+/** What every use-case of the farm is given. Built once, in main.ts. */
+import type pg from 'pg';
+import type { Clock } from '../core/clock.ts';
+import type { FarmEvent } from '../core/farm-event.ts';
+import type { Limits } from '../core/limits.ts';
+import type { Line } from '../core/line.ts';
+import { type Queryable, inTransaction } from '../store/transaction.ts';
+
+/** Structured logging, as far as the farm needs it: facts first, then the sentence. */
+export type Log = {
+  readonly info: (facts: Readonly<Record<string, unknown>>, sentence: string) => void;
+  readonly warn: (facts: Readonly<Record<string, unknown>>, sentence: string) => void;
+  readonly error: (facts: Readonly<Record<string, unknown>>, sentence: string) => void;
+};
+
+/** What has happened, for whoever counts or shows it. Never fails a transaction: it is told after the commit. */
+export type Witness = {
+  readonly committed: (events: readonly FarmEvent[]) => void;
+  /** A write for something no longer open, or through a session no longer attached. */
+  readonly fenced: (what: 'lease' | 'session' | 'result') => void;
+  readonly granted: (grant: { readonly instance: string; readonly station: string; readonly queuedMs: number }) => void;
+  readonly started: (start: { readonly instance: string; readonly station: string; readonly acceptMs: number }) => void;
+  readonly ended: (end: {
+    readonly instance: string;
+    readonly station: string;
+    readonly state: string;
+    readonly verdict: string | null;
+    readonly attempts: number;
+    /** From the last start; null when it never started. */
+    readonly runMs: number | null;
+  }) => void;
+  readonly flushed: (flush: { readonly rows: number; readonly ms: number }) => void;
+  readonly pollParked: (instance: string) => void;
+  readonly pollEnded: (poll: { readonly instance: string; readonly cause: string; readonly heldMs: number }) => void;
+  readonly called: (call: {
+    readonly instance: string;
+    readonly method: string;
+    readonly outcome: string;
+    readonly ms: number;
+  }) => void;
+  readonly missedNotify: () => void;
+};
+
+/** The things that have a life or an identity and that use-cases share. */
+export type FarmSeams = {
+  /** This process, as the database knows it. */
+  readonly replica: string;
+  readonly pool: pg.Pool;
+  readonly clock: Clock;
+  /** A new random uuid. */
+  readonly newId: () => string;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly limits: Limits;
+  /** What is configured for an instance; null: there is no such instance here. */
+  readonly lineOf: (instance: string) => Line | null;
+  readonly log: Log;
+  readonly witness: Witness;
+};
+
+/**
+ * Something in the queue, a session's leases, or a job has changed: said after the commit, in process at once and to the
+ * other replicas soon. Losing one costs latency, never work.
+ */
+export type Wake =
+  /** There is runnable work for those who can serve this requirement set. */
+  | { readonly kind: 'requirement'; readonly id: number; readonly jobs: number }
+  /** There may be runnable work for this DUT: a job was pinned to it, or it became free. */
+  | { readonly kind: 'device'; readonly id: number }
+  /** There is work for this bot alone. */
+  | { readonly kind: 'bot'; readonly instance: string; readonly botId: string }
+  /** Leases or flags of this session were changed by somebody else than its bot. */
+  | { readonly kind: 'session'; readonly name: string }
+  /** The job has a new event: for those who watch it. */
+  | { readonly kind: 'job'; readonly id: number }
+  /** Calls are owed in some lane. */
+  | { readonly kind: 'lanes' }
+  /** Drains changed. */
+  | { readonly kind: 'drains' };
+
+export type Farm = FarmSeams & {
+  readonly wake: (wakes: readonly Wake[]) => void;
+  /** Hears every wake, of this replica and of others; returns what ends the hearing. */
+  readonly onWake: (hear: (wake: Wake) => void) => () => void;
+};
+
+/** One transaction with the farm's retries. */
+export const transact = <T>(seams: FarmSeams, work: (db: Queryable) => Promise<T>): Promise<T> =>
+  inTransaction({ pool: seams.pool, random: seams.random, sleep: (ms) => seams.clock.sleep(ms) }, work);

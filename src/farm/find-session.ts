@@ -1,0 +1,62 @@
+/** The session a call speaks of: at home in memory, or taken over from another replica, or refused with the reason. */
+import { Refusal } from '../core/refusal.ts';
+import { attachSessions, readSessions, type SessionRow } from '../store/bot-sessions.ts';
+import { readHeldLeases } from '../store/leases.ts';
+import { transact } from './farm.ts';
+import type { Home } from './home.ts';
+import { heatArrival } from './matching.ts';
+import { addSession, holdLeases, newSession, type Session } from './sessions.ts';
+
+/** @throws Refusal SESSION_UNKNOWN (also when the session is another bot's), SESSION_CLOSED. */
+export const findSession = async (home: Home, name: string, botId: string): Promise<Session> => {
+  const session = home.sessions.byName.get(name) ?? (await attach(home, name, botId));
+  // The very answer of an absent one: a bot learns nothing of another's session, and closes nothing.
+  if (session.botId !== botId) throw unknownSession(name);
+  return session;
+};
+
+/** For calls that name no bot. @throws Refusal SESSION_UNKNOWN, SESSION_CLOSED. */
+export const findSessionByName = async (home: Home, name: string): Promise<Session> =>
+  home.sessions.byName.get(name) ?? attach(home, name, null);
+
+const attach = async (home: Home, name: string, botId: string | null): Promise<Session> => {
+  const found = await transact(home, async (db) => {
+    const [before] = await readSessions(db, [name]);
+    if (before === undefined || (botId !== null && before.botId !== botId))
+      return { row: undefined, held: [], before: undefined };
+    const [row] = await attachSessions(db, [name], { replica: home.replica, ttlMs: home.limits.session.ttlMs });
+    return { row, held: await readHeldLeases(db, row === undefined ? [] : [name]), before };
+  });
+  if (found.row === undefined) throw closedOrUnknown(name, found.before);
+  const there = home.sessions.byName.get(name);
+  // Two calls of one bot arrived together; the later epoch is the one that holds.
+  if (there !== undefined && there.attachEpoch >= found.row.attachEpoch) return there;
+  if (there !== undefined) {
+    there.attachEpoch = found.row.attachEpoch;
+    return there;
+  }
+  const session = newSession(found.row, home.clock.monotonicMs());
+  holdLeases(session, found.held);
+  addSession(home.sessions, session);
+  heatArrival(home.matching, session);
+  return session;
+};
+
+export const unknownSession = (name: string): Refusal =>
+  new Refusal(
+    'SESSION_UNKNOWN',
+    'SESSION_UNKNOWN',
+    `There is no bot session ${JSON.stringify(name)} of this bot. Create one with CreateBotSession.`,
+  );
+
+const closedOrUnknown = (name: string, row: SessionRow | undefined): Refusal => {
+  if (row === undefined) return unknownSession(name);
+  const at = row.closedAt?.toISOString() ?? 'just now';
+  return new Refusal(
+    'SESSION_CLOSED',
+    'SESSION_CLOSED',
+    `The bot session ${JSON.stringify(name)} was closed at ${at}: ${row.closedReason ?? 'unknown'}. ` +
+      'Create a new session with CreateBotSession.',
+    { closedReason: row.closedReason ?? '' },
+  );
+};

@@ -1,0 +1,194 @@
+/** Gives queued work to sessions with room: the second half of a flush, in the same transaction. */
+import { type Assignment, assign, type Seeker } from '../core/assign.ts';
+import { farmEvent } from '../core/farm-event.ts';
+import { ruleOf } from '../core/line.ts';
+import type { GrantedWork, StationWork } from '../core/station-work.ts';
+import { type DeviceReadiness, type DeviceRecord, readDeviceRecords, readReadiness } from '../store/devices.ts';
+import { appendEvents } from '../store/farm-events.ts';
+import { type Candidate, type JobRow, lockCandidates, readGrantable, type JobTask, updateJobs } from '../store/jobs.ts';
+import { insertLeases, type NewLease } from '../store/leases.ts';
+import { addTallies } from '../store/tallies.ts';
+import type { Queryable } from '../store/transaction.ts';
+import type { FarmSeams } from './farm.ts';
+import { type Ledger, moveJob } from './ledger.ts';
+import type { GrantReport, Knows, SessionWrite } from './session-write.ts';
+
+type Looking = Seeker & { readonly write: SessionWrite };
+
+export const grantLeases = async (
+  farm: FarmSeams & { readonly knows: Knows },
+  db: Queryable,
+  ledger: Ledger,
+  writes: readonly SessionWrite[],
+): Promise<ReadonlyMap<string, GrantReport>> => {
+  const seekers = seekersOf(farm.knows, writes);
+  if (seekers.length === 0) return new Map();
+  const offers = await lockCandidates(db, queuesOf(seekers));
+  if (offers.length === 0) return new Map();
+  await farm.knows.learn(db, [...new Set(offers.map((offer) => offer.requirementId))]);
+  const readiness = await readReadiness(db, devicesOf(seekers));
+  const isFree = (id: number): boolean => blockOf(readiness.get(id)) === null;
+  const assignments = assign(seekers, offers, isFree);
+  const granted = await write(farm, db, ledger, assignments);
+  return new Map(
+    seekers.map((seeker) => {
+      const leases = granted.get(seeker.session) ?? 0;
+      const theirs = offers.some((offer) => couldTake(seeker, offer));
+      const primary = seeker.deviceIds[0];
+      const blockedBy = leases > 0 || !theirs || primary === undefined ? null : blockOf(readiness.get(primary));
+      return [seeker.session, { leases, empty: !theirs, blockedBy }];
+    }),
+  );
+};
+
+const seekersOf = (knows: Knows, writes: readonly SessionWrite[]): Looking[] =>
+  writes.flatMap((write) =>
+    write.search === null || write.ending !== null
+      ? []
+      : [
+          {
+            write,
+            session: write.name,
+            instance: write.instance,
+            botId: write.botId,
+            wanted: write.search.wanted,
+            deviceIds: write.deviceIds,
+            serves: (requirementId) => knows.serves(write, requirementId),
+          },
+        ],
+  );
+
+/** The queues to look into, each once, for as many as want something of it. */
+const queuesOf = (seekers: readonly Looking[]): Parameters<typeof lockCandidates>[1] => {
+  const classes = new Map<number, number>();
+  const deviceIds = new Set<number>();
+  const bots = new Map<string, { instance: string; botId: string; wanted: number }>();
+  for (const { instance, botId, wanted, write } of seekers) {
+    const { search } = write;
+    if (search === null) continue;
+    for (const id of search.requirementIds) classes.set(id, (classes.get(id) ?? 0) + wanted);
+    for (const id of search.deviceIds) deviceIds.add(id);
+    if (search.bot) bots.set(JSON.stringify([instance, botId]), { instance, botId, wanted });
+  }
+  return {
+    classes: [...classes].map(([requirementId, wanted]) => ({ requirementId, wanted })),
+    deviceIds: [...deviceIds],
+    bots: [...bots.values()],
+  };
+};
+
+const devicesOf = (seekers: readonly Looking[]): number[] => [
+  ...new Set(seekers.flatMap((seeker) => seeker.deviceIds)),
+];
+
+const couldTake = (seeker: Looking, offer: Candidate): boolean =>
+  seeker.serves(offer.requirementId) &&
+  (offer.deviceId === null || seeker.deviceIds.includes(offer.deviceId)) &&
+  (offer.requestedBotId === null || offer.requestedBotId === seeker.botId) &&
+  !offer.avoidedBots.includes(seeker.botId);
+
+/** Why a DUT may get no lease now; null: it may. */
+const blockOf = (device: DeviceReadiness | undefined): string | null => {
+  if (device === undefined) return 'its DUT has no record';
+  if (device.leased) return 'its DUT is leased';
+  if (device.heldReason !== null) return `its DUT is held: ${device.heldReason}`;
+  if (device.settlingReason !== null) return `its DUT is settling: ${device.settlingReason}`;
+  return null;
+};
+
+const write = async (
+  farm: FarmSeams,
+  db: Queryable,
+  ledger: Ledger,
+  assignments: readonly Assignment<Looking, Candidate>[],
+): Promise<ReadonlyMap<string, number>> => {
+  if (assignments.length === 0) return new Map();
+  const jobs = await readGrantable(
+    db,
+    assignments.map(({ offer }) => offer.id),
+  );
+  const records = await readDeviceRecords(
+    db,
+    assignments.flatMap(({ deviceId }) => (deviceId === null ? [] : [deviceId])),
+  );
+  const leases = assignments.map((assignment) => newLease(farm, ledger, assignment, jobs, records));
+  // A DUT that another replica leased in this moment leaves its grant out: the job stays in the queue.
+  const written = await insertLeases(db, leases);
+  const granted = new Map<string, number>();
+  const moved: JobRow[] = [];
+  const fresh: Ledger = { ...ledger, events: [], tallies: [], changedJobs: new Set() };
+  for (const lease of leases) {
+    const job = jobs.get(lease.jobId)?.row;
+    if (!written.has(lease.id) || job === undefined) continue;
+    moveJob(fresh, job, 'GRANTED');
+    job.botId = lease.botId;
+    moved.push(job);
+    granted.set(lease.sessionName, (granted.get(lease.sessionName) ?? 0) + 1);
+    note(fresh, lease, job);
+  }
+  await updateJobs(db, moved);
+  await appendEvents(db, fresh.events);
+  await addTallies(db, fresh.tallies);
+  ledger.events.push(...fresh.events);
+  return granted;
+};
+
+const newLease = (
+  farm: FarmSeams,
+  ledger: Ledger,
+  { seeker, offer, deviceId }: Assignment<Looking, Candidate>,
+  jobs: ReadonlyMap<number, { readonly row: JobRow; readonly task: JobTask }>,
+  records: ReadonlyMap<number, DeviceRecord>,
+): NewLease => {
+  const found = jobs.get(offer.id);
+  if (found === undefined) throw new Error(`job ${String(offer.id)} vanished while it was locked`);
+  const { row, task } = found;
+  const line = farm.lineOf(row.instance);
+  const rule = line === null ? null : (ruleOf(line, row.station) ?? line.anyStation);
+  const lostAfterMs = rule?.lostAfterMs ?? farm.limits.session.lostAfterMs;
+  const attempt = row.attempts + 1;
+  const record = deviceId === null ? undefined : records.get(deviceId);
+  const granted: GrantedWork | null =
+    task.work === null ? null : grantedWork(task.work, { row, attempt, lostAfterMs, record });
+  return {
+    id: farm.newId(),
+    jobId: row.id,
+    instance: row.instance,
+    sessionName: seeker.session,
+    botId: seeker.botId,
+    deviceId,
+    station: row.station,
+    attempt,
+    gated: row.gateClearedUntil !== null && row.gateClearedUntil > ledger.now,
+    work: granted,
+    lostAfterMs,
+  };
+};
+
+const grantedWork = (
+  work: StationWork,
+  given: {
+    readonly row: JobRow;
+    readonly attempt: number;
+    readonly lostAfterMs: number;
+    readonly record: DeviceRecord | undefined;
+  },
+): GrantedWork => ({
+  ...work,
+  jobId: given.row.id,
+  attempt: given.attempt,
+  serials: given.record?.serials ?? {},
+  deviceData: given.record?.data ?? {},
+  lostAfterMs: given.lostAfterMs,
+  executionTimeoutMs: given.row.executionTimeoutMs,
+});
+
+const note = (ledger: Ledger, lease: NewLease, job: JobRow): void => {
+  const { instance, jobId, botId, deviceId, station, attempt } = lease;
+  const facts = { station, attempt };
+  ledger.events.push(farmEvent('LEASE_GRANTED', instance, { jobId, leaseId: lease.id, botId, deviceId, facts }));
+  const queuedMs = ledger.now.getTime() - job.queuedAt.getTime();
+  ledger.tell.push((witness) => {
+    witness.granted({ instance, station, queuedMs });
+  });
+};

@@ -1,0 +1,26 @@
+/**
+ * This replica as the home of sessions: their memory, the batched write behind it, and the feeding of parked polls. The
+ * use-cases of the Bots road are given a Home; everyone else makes do with the Farm. `open-home.ts` makes it.
+ */
+import type { EnqueueingFarm } from './enqueue-job.ts';
+import type { Matching } from './matching.ts';
+import type { SessionWrite, SessionWritten } from './session-write.ts';
+import type { Session, SessionTable } from './sessions.ts';
+
+export type Home = EnqueueingFarm & {
+  readonly sessions: SessionTable;
+  readonly matching: Matching;
+  /** Writes in the next commit; the session's memory follows what was written. */
+  readonly write: (session: Session, change: Change) => Promise<SessionWritten>;
+  /** Gives hot work to parked sessions until nothing is hot or nobody is hungry. */
+  readonly feed: () => void;
+  /** Resolves when no write is in flight. */
+  readonly settled: () => Promise<void>;
+  /** No new work is given and no poll is parked any more: the replica is leaving. */
+  stopping: boolean;
+};
+
+/** What a use-case wants changed of a session. */
+export type Change = {
+  readonly [K in 'declared' | 'steps' | 'echoes' | 'search' | 'ending' | 'clearsErrors' | 'settles']?: SessionWrite[K];
+};

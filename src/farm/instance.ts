@@ -1,0 +1,14 @@
+/** Whether an instance is one of this farm's. */
+import type { Line } from '../core/line.ts';
+import { invalid } from '../core/refusal.ts';
+import type { FarmSeams } from './farm.ts';
+
+/** @throws Refusal INVALID, UNKNOWN_INSTANCE. */
+export const lineFor = (farm: Pick<FarmSeams, 'lineOf'>, instance: string): Line => {
+  const line = farm.lineOf(instance);
+  if (line !== null) return line;
+  throw invalid(
+    'UNKNOWN_INSTANCE',
+    `There is no instance ${JSON.stringify(instance)} on this farm. Use one that its configuration declares under "lines".`,
+  );
+};

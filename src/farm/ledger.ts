@@ -1,0 +1,134 @@
+/**
+ * The working set of one transaction: rows that were locked, what is to become of them, and what follows from that. The
+ * transitions work on it in memory; it is written once, table by table, however many bots share the commit.
+ */
+import type { FarmEvent } from '../core/farm-event.ts';
+import { type JobEvent, type JobState, jobTable } from '../core/job.ts';
+import type { JobRow } from '../store/jobs.ts';
+import { updateJobs } from '../store/jobs.ts';
+import { type LeaseRow, updateLeases } from '../store/leases.ts';
+import { settleDevices } from '../store/devices.ts';
+import { appendEvents } from '../store/farm-events.ts';
+import { type CallToOwe, oweCalls } from '../store/owed-calls.ts';
+import { addTallies, type Tally } from '../store/tallies.ts';
+import { insertResults, type NewResult, type StoredResult } from '../store/test-results.ts';
+import type { Queryable } from '../store/transaction.ts';
+import type { Wake, Witness } from './farm.ts';
+
+export type Ledger = {
+  /** The database's clock, read in this transaction. */
+  readonly now: Date;
+  readonly jobs: Map<number, JobRow>;
+  readonly leases: Map<string, LeaseRow>;
+  /** Results that stand, by lease and test id, in the order in which they came. */
+  readonly standing: Map<string, Map<string, StoredResult>>;
+  readonly changedJobs: Set<JobRow>;
+  readonly changedLeases: Set<LeaseRow>;
+  readonly results: NewResult[];
+  readonly calls: CallToOwe[];
+  readonly events: FarmEvent[];
+  readonly settling: { readonly id: number; readonly forMs: number; readonly reason: string }[];
+  readonly tallies: Tally[];
+  /** To be sent, and to be told, once the commit is in. */
+  readonly wakes: Wake[];
+  readonly tell: ((witness: Witness) => void)[];
+};
+
+export const openLedger = (
+  now: Date,
+  rows: {
+    readonly jobs?: readonly JobRow[];
+    readonly leases?: readonly LeaseRow[];
+    readonly standing?: readonly StoredResult[];
+  } = {},
+): Ledger => {
+  const standing = new Map<string, Map<string, StoredResult>>();
+  for (const result of rows.standing ?? []) standingOf(standing, result.leaseId).set(result.testId, result);
+  return {
+    now,
+    jobs: new Map((rows.jobs ?? []).map((job) => [job.id, job])),
+    leases: new Map((rows.leases ?? []).map((lease) => [lease.id, lease])),
+    standing,
+    changedJobs: new Set(),
+    changedLeases: new Set(),
+    results: [],
+    calls: [],
+    events: [],
+    settling: [],
+    tallies: [],
+    wakes: [],
+    tell: [],
+  };
+};
+
+const standingOf = (all: Map<string, Map<string, StoredResult>>, leaseId: string): Map<string, StoredResult> => {
+  const known = all.get(leaseId);
+  if (known !== undefined) return known;
+  const fresh = new Map<string, StoredResult>();
+  all.set(leaseId, fresh);
+  return fresh;
+};
+
+/** The results of a lease that stand so far, those of this transaction included. */
+export const standingResults = (ledger: Ledger, leaseId: string): Map<string, StoredResult> =>
+  standingOf(ledger.standing, leaseId);
+
+/** The job of a lease; it was locked before the lease was. */
+export const jobOf = (ledger: Ledger, lease: LeaseRow): JobRow => {
+  const job = ledger.jobs.get(lease.jobId);
+  if (job === undefined) throw new Error(`lease ${lease.id} was locked without its job ${String(lease.jobId)}`);
+  return job;
+};
+
+/** Moves a job by its table. False: the event is a repeat or moot, and nothing changed. */
+export const moveJob = (ledger: Ledger, job: JobRow, event: JobEvent): boolean => {
+  const cell = jobTable[job.state][event];
+  if (cell === 'moot' || cell === 'repeat') return false;
+  tallyJob(ledger, job, job.state, -1);
+  tallyJob(ledger, job, cell, 1);
+  job.state = cell;
+  ledger.changedJobs.add(job);
+  ledger.wakes.push({ kind: 'job', id: job.id });
+  return true;
+};
+
+export const tallyJob = (
+  ledger: Ledger,
+  job: { readonly instance: string; readonly station: string },
+  state: JobState,
+  n: number,
+): void => {
+  ledger.tallies.push({ family: 'job', instance: job.instance, label: job.station, state, n });
+};
+
+/** Many deltas of one key become one row. */
+const summed = (tallies: readonly Tally[]): Tally[] => {
+  const sums = new Map<string, Tally>();
+  for (const tally of tallies) {
+    const key = JSON.stringify([tally.family, tally.instance, tally.label, tally.state]);
+    sums.set(key, { ...tally, n: tally.n + (sums.get(key)?.n ?? 0) });
+  }
+  return [...sums.values()];
+};
+
+/** Writes everything but the grants, in lock order: jobs, leases, devices, and the lanes last. */
+export const writeLedger = async (db: Queryable, ledger: Ledger): Promise<void> => {
+  await updateJobs(db, [...ledger.changedJobs]);
+  await updateLeases(db, [...ledger.changedLeases]);
+  await insertResults(db, ledger.results);
+  await settleDevices(db, ledger.settling);
+  await appendEvents(db, ledger.events);
+  await addTallies(db, summed(ledger.tallies));
+  await oweCalls(db, ledger.calls);
+};
+
+/** After the commit: who waits is woken, who counts is told. */
+export const announce = (
+  ledger: Ledger,
+  farm: { readonly wake: (wakes: readonly Wake[]) => void; readonly witness: Witness },
+): void => {
+  farm.witness.committed(ledger.events);
+  for (const tell of ledger.tell) tell(farm.witness);
+  const wakes: readonly Wake[] = ledger.calls.length > 0 ? [...ledger.wakes, { kind: 'lanes' }] : ledger.wakes;
+  if (wakes.length > 0) farm.wake(wakes);
+};

@@ -1,0 +1,141 @@
+/**
+ * Where there may be work, and who here could take it: in memory, so that a poll asks no database. Every entry is a
+ * hint. A hint too many costs one empty look; a hint too few is repaired by the tick (DESIGN §5, waking).
+ */
+import { type Constraint, type Properties, satisfies } from '../core/match.ts';
+import { matchesPattern } from '../core/pattern.ts';
+import { botKey, roomOf, type Session, type SessionTable } from './sessions.ts';
+
+/** A requirement set as interned in the database. */
+export type Requirement = { readonly instance: string; readonly constraints: readonly Constraint[] };
+
+/** A hint with its version, so that an empty look clears only what it looked at. */
+type Hint = { version: number; jobs: number };
+
+export type Matching = {
+  readonly requirements: Map<number, Requirement>;
+  /** For each class of bots: which requirement sets it serves. Decided once a pair. */
+  readonly served: Map<string, Map<number, boolean>>;
+  readonly hotRequirements: Map<number, Hint>;
+  readonly hotDevices: Map<number, Hint>;
+  readonly hotBots: Map<string, Hint>;
+  /** Drains in force, farm-wide. */
+  drains: readonly { readonly instance: string; readonly pattern: string; readonly note: string }[];
+  version: number;
+};
+
+export const newMatching = (): Matching => ({
+  requirements: new Map(),
+  served: new Map(),
+  hotRequirements: new Map(),
+  hotDevices: new Map(),
+  hotBots: new Map(),
+  drains: [],
+  version: 0,
+});
+
+const heat = <K>(matching: Matching, hints: Map<K, Hint>, key: K, jobs: number): void => {
+  matching.version += 1;
+  const known = hints.get(key);
+  if (known === undefined) hints.set(key, { version: matching.version, jobs });
+  else {
+    known.version = matching.version;
+    known.jobs += jobs;
+  }
+};
+
+export const heatRequirement = (matching: Matching, id: number, jobs: number): void => {
+  heat(matching, matching.hotRequirements, id, jobs);
+};
+export const heatDevice = (matching: Matching, id: number): void => {
+  heat(matching, matching.hotDevices, id, 1);
+};
+export const heatBot = (matching: Matching, instance: string, botId: string): void => {
+  heat(matching, matching.hotBots, botKey(instance, botId), 1);
+};
+
+/** A session that was not here before: what may wait for its bot or its DUTs alone is not known, so it looks once. */
+export const heatArrival = (matching: Matching, session: Session): void => {
+  heatBot(matching, session.instance, session.botId);
+  for (const id of session.declared.deviceIds) heatDevice(matching, id);
+};
+
+/** After a look at this version found nothing: the hint goes, unless something was said since. */
+export const cool = <K>(hints: Map<K, Hint>, key: K, lookedAt: number): void => {
+  const known = hints.get(key);
+  if (known !== undefined && known.version <= lookedAt) hints.delete(key);
+};
+
+export const serves = (
+  matching: Matching,
+  bot: { readonly instance: string; readonly properties: Properties; readonly classKey: string },
+  requirementId: number,
+): boolean => {
+  let decided = matching.served.get(bot.classKey);
+  if (decided === undefined) {
+    decided = new Map();
+    matching.served.set(bot.classKey, decided);
+  }
+  const known = decided.get(requirementId);
+  if (known !== undefined) return known;
+  const requirement = matching.requirements.get(requirementId);
+  if (requirement === undefined) return false;
+  const verdict = requirement.instance === bot.instance && satisfies(bot.properties, requirement.constraints);
+  decided.set(requirementId, verdict);
+  return verdict;
+};
+
+/** The classes of bots that have left take their decisions with them. */
+export const forgetClass = (matching: Matching, table: SessionTable, classKey: string): void => {
+  if (!table.classes.has(classKey)) matching.served.delete(classKey);
+};
+
+export const drainOf = (matching: Matching, session: Pick<Session, 'instance' | 'botId'>): string | null =>
+  matching.drains.find((drain) => drain.instance === session.instance && matchesPattern(drain.pattern, session.botId))
+    ?.note ?? null;
+
+/** What this session could look for now; null: nothing that we know of, or it may not. */
+export type Search = {
+  readonly wanted: number;
+  readonly requirementIds: readonly number[];
+  readonly deviceIds: readonly number[];
+  readonly bot: boolean;
+};
+
+export const searchOf = (matching: Matching, session: Session, nowMs: number): Search | null => {
+  const wanted = roomOf(session, nowMs);
+  if (wanted === 0 || drainOf(matching, session) !== null) return null;
+  const requirementIds = [...matching.hotRequirements.keys()].filter((id) => serves(matching, session, id));
+  const deviceIds = session.declared.deviceIds.filter((id) => matching.hotDevices.has(id));
+  const bot = matching.hotBots.has(botKey(session.instance, session.botId));
+  if (requirementIds.length === 0 && deviceIds.length === 0 && !bot) return null;
+  return { wanted, requirementIds, deviceIds, bot };
+};
+
+/** Parked sessions that could take something of what is hot, at most as many as there seem to be jobs. */
+export const hungryFor = (matching: Matching, table: SessionTable, nowMs: number): Session[] => {
+  const chosen = new Set<Session>();
+  const consider = (session: Session): boolean => {
+    if (session.parked === null || chosen.has(session)) return false;
+    if (searchOf(matching, session, nowMs) === null) return false;
+    chosen.add(session);
+    return true;
+  };
+  for (const [id, hint] of matching.hotRequirements) {
+    let left = Math.max(1, hint.jobs);
+    for (const [classKey, { instance, properties, sessions }] of table.classes) {
+      if (left === 0) break;
+      if (!serves(matching, { instance, properties, classKey }, id)) continue;
+      for (const session of sessions) {
+        if (left === 0) break;
+        if (consider(session)) left -= 1;
+      }
+    }
+  }
+  for (const id of matching.hotDevices.keys()) for (const session of table.byDevice.get(id) ?? []) consider(session);
+  for (const key of matching.hotBots.keys()) {
+    const session = table.byBot.get(key);
+    if (session !== undefined) consider(session);
+  }
+  return [...chosen];
+};

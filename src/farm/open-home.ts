@@ -1,0 +1,110 @@
+/** Makes this replica a home of sessions, and lets it hear what others have to say. */
+import { readDrains } from '../store/drains.ts';
+import { readRequirements } from '../store/jobs.ts';
+import { isOutage } from '../store/outage.ts';
+import type { Queryable } from '../store/transaction.ts';
+import { createBatcher, tooBusy } from './batcher.ts';
+import { createEnqueues } from './enqueue-job.ts';
+import type { Farm, Wake } from './farm.ts';
+import { createFeeder } from './feed.ts';
+import { flushSessions } from './flush-sessions.ts';
+import type { Home } from './home.ts';
+import { heatBot, heatDevice, heatRequirement, type Matching, newMatching, serves } from './matching.ts';
+import { refreshSession } from './refresh-session.ts';
+import type { Knows, SessionWrite, SessionWritten } from './session-write.ts';
+import { botKey, newSessionTable } from './sessions.ts';
+import { writeSession } from './write-session.ts';
+
+export const openHome = (farm: Farm): Home => {
+  const sessions = newSessionTable();
+  const matching = newMatching();
+  const knows: Knows = {
+    learn: (db, ids) => learn(matching, db, ids),
+    serves: (write, id) => serves(matching, write, id),
+  };
+  const batcher = createBatcher<SessionWrite, SessionWritten>({
+    run: (writes) => flushSessions({ ...farm, knows }, writes),
+    rowsMax: farm.limits.replica.flushRowsMax,
+    waitingMax: farm.limits.replica.flushWaitingMax,
+    onFull: () => tooBusy('bot calls', farm.limits.replica.flushWaitingMax),
+    isOutage,
+  });
+  const home: Home = {
+    ...farm,
+    enqueues: createEnqueues(farm),
+    sessions,
+    matching,
+    write: (session, change) => writeSession(home, batcher.push, session, change),
+    feed: () => {
+      feeder();
+    },
+    settled: () => batcher.settled(),
+    stopping: false,
+  };
+  const feeder = createFeeder(home);
+  farm.onWake((wake) => {
+    hear(home, wake);
+  });
+  return home;
+};
+
+/** A wake becomes a hint; whoever is hungry is fed. */
+const hear = (home: Home, wake: Wake): void => {
+  const { matching, sessions } = home;
+  switch (wake.kind) {
+    case 'requirement':
+      // One that cannot be learnt now stays cold until the tick finds it again.
+      learn(matching, home.pool, [wake.id]).then(
+        () => {
+          heatRequirement(matching, wake.id, wake.jobs);
+          home.feed();
+        },
+        (error: unknown) => {
+          home.log.warn({ error: String(error) }, 'what new work wants could not be read; the tick will try again');
+        },
+      );
+      return;
+    case 'device':
+      for (const session of sessions.byDevice.get(wake.id) ?? []) {
+        session.barredUntilMs = 0;
+        // The session may look for anything now, not only for what is pinned to the DUT.
+        heatDevice(matching, wake.id);
+      }
+      break;
+    case 'bot':
+      if (sessions.byBot.has(botKey(wake.instance, wake.botId))) heatBot(matching, wake.instance, wake.botId);
+      break;
+    case 'session':
+      own(home, refreshSession(home, wake.name));
+      return;
+    case 'drains':
+      own(home, refreshDrains(home));
+      return;
+    case 'job':
+    case 'lanes':
+      return;
+  }
+  home.feed();
+};
+
+/** A look that fails is made again by the tick. */
+const own = (home: Home, looking: Promise<void>): void => {
+  looking.catch((error: unknown) => {
+    home.log.warn({ err: error }, 'a change could not be looked at; the tick will');
+  });
+};
+
+/** Drains have changed: the whole list, which is short, is read again. */
+const refreshDrains = async (home: Home): Promise<void> => {
+  home.matching.drains = await readDrains(home.pool, null);
+  home.feed();
+};
+
+/** Reads requirement sets on first sight; they never change. */
+const learn = async (matching: Matching, db: Queryable, ids: readonly number[]): Promise<void> => {
+  const unknown = ids.filter((id) => !matching.requirements.has(id));
+  if (unknown.length === 0) return;
+  for (const { id, instance, constraints } of await readRequirements(db, unknown)) {
+    matching.requirements.set(id, { instance, constraints });
+  }
+};

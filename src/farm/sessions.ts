@@ -1,0 +1,204 @@
+/**
+ * The sessions whose home is this replica, in memory: what makes a poll cost no SQL. Everything here is a copy; the
+ * database decides, by the attach epoch that every write names.
+ */
+import { takesWork } from '../core/bot-session.ts';
+import { canonicalProperties, type Properties, propertiesText } from '../core/match.ts';
+import type { Declared, SessionRow } from '../store/bot-sessions.ts';
+import type { HeldRow } from '../store/leases.ts';
+
+/** A lease as its session's home remembers it between two polls. */
+export type HeldLease = Omit<HeldRow, 'sessionName' | 'echoedAt'> & {
+  /** The bot has shown that it has seen it. */
+  readonly echoed: boolean;
+  /** How many reports in a row left it out. */
+  absences: number;
+};
+
+/** Why a parked poll is answered. */
+export type WakeCause = 'work' | 'changed' | 'newer call' | 'replaced' | 'shutdown' | 'time' | 'client gone';
+
+export type ParkedPoll = {
+  readonly end: (cause: WakeCause) => void;
+};
+
+export type Session = {
+  readonly name: string;
+  readonly instance: string;
+  readonly botId: string;
+  attachEpoch: number;
+  declared: Declared;
+  properties: Properties;
+  /** Sessions of equal properties in one instance are one class: matching is decided once for all of them. */
+  classKey: string;
+  leases: Map<string, HeldLease>;
+  /** Null: not quarantined. */
+  quarantineReason: string | null;
+  /** ERROR events stand against it; a completed lease clears them. */
+  erring: boolean;
+  /** Monotonic ms of the last call, and of the last renewal in the database. */
+  seenMs: number;
+  renewedMs: number;
+  /** Gets no new lease before this monotonic ms: it ignored one, or its DUT is not ready. */
+  barredUntilMs: number;
+  barredWhy: string | null;
+  /** Leases that ended behind its back and of which it was told once (CANCELLED, then omitted). */
+  readonly told: Set<string>;
+  parked: ParkedPoll | null;
+  /** The last call in line: calls of one session are processed one at a time. */
+  turn: Promise<void>;
+  /** Monotonic ms of the last reply, for the pace of bots that are answered at once. */
+  repliedMs: number;
+  /** The serials it declared, as text: what decides whether its DUTs must be looked up again. Null: not looked up here. */
+  dutsText: string | null;
+  /** Another replica or a newer session has it; calls still in hand must look again. */
+  gone: boolean;
+};
+
+export type SessionTable = {
+  readonly byName: Map<string, Session>;
+  readonly byBot: Map<string, Session>;
+  readonly byDevice: Map<number, Set<Session>>;
+  /** Classes with at least one session here. */
+  readonly classes: Map<
+    string,
+    { readonly instance: string; readonly properties: Properties; readonly sessions: Set<Session> }
+  >;
+};
+
+export const newSessionTable = (): SessionTable => ({
+  byName: new Map(),
+  byBot: new Map(),
+  byDevice: new Map(),
+  classes: new Map(),
+});
+
+export const botKey = (instance: string, botId: string): string => `${instance}\u0000${botId}`;
+
+/** From canonical text back to a map. The text is ours: canonicalising again keeps a hand-edited row harmless. */
+export const toProperties = (text: string): Properties => {
+  const byKey: unknown = JSON.parse(text);
+  if (typeof byKey !== 'object' || byKey === null) return new Map();
+  return canonicalProperties(
+    Object.entries(byKey).flatMap(([key, values]: [string, unknown]) =>
+      toTexts(values).map((value) => [key, value] as const),
+    ),
+  );
+};
+
+const toTexts = (values: unknown): readonly string[] =>
+  Array.isArray(values) ? values.filter((value) => typeof value === 'string') : [];
+
+const classKeyOf = (instance: string, properties: Properties): string =>
+  `${instance}\u0000${propertiesText(properties)}`;
+
+export const newSession = (
+  row: Pick<SessionRow, 'name' | 'instance' | 'botId' | 'attachEpoch' | 'quarantineReason'> &
+    Declared & { readonly erring: boolean },
+  nowMs: number,
+): Session => {
+  const { name, instance, botId, attachEpoch, quarantineReason, erring } = row;
+  const { status, version, capacity, properties, deviceIds } = row;
+  const parsed = toProperties(properties);
+  return {
+    name,
+    instance,
+    botId,
+    attachEpoch,
+    declared: { status, version, capacity, properties, deviceIds },
+    properties: parsed,
+    classKey: classKeyOf(instance, parsed),
+    leases: new Map(),
+    quarantineReason,
+    erring,
+    seenMs: nowMs,
+    renewedMs: nowMs,
+    barredUntilMs: 0,
+    barredWhy: null,
+    told: new Set(),
+    parked: null,
+    turn: Promise.resolve(),
+    repliedMs: 0,
+    dutsText: null,
+    gone: false,
+  };
+};
+
+export const addSession = (table: SessionTable, session: Session): void => {
+  table.byName.set(session.name, session);
+  table.byBot.set(botKey(session.instance, session.botId), session);
+  for (const id of session.declared.deviceIds) {
+    const known = table.byDevice.get(id);
+    if (known === undefined) table.byDevice.set(id, new Set([session]));
+    else known.add(session);
+  }
+  const known = table.classes.get(session.classKey);
+  if (known !== undefined) known.sessions.add(session);
+  else {
+    const { instance, properties } = session;
+    table.classes.set(session.classKey, { instance, properties, sessions: new Set([session]) });
+  }
+};
+
+/** Forgets the session; a parked poll is answered, and calls in hand see that it is gone. */
+export const dropSession = (table: SessionTable, session: Session, cause: WakeCause): void => {
+  if (session.gone) return;
+  session.gone = true;
+  unlist(table, session);
+  session.parked?.end(cause);
+};
+
+const unlist = (table: SessionTable, session: Session): void => {
+  if (table.byName.get(session.name) === session) table.byName.delete(session.name);
+  const bot = botKey(session.instance, session.botId);
+  if (table.byBot.get(bot) === session) table.byBot.delete(bot);
+  for (const id of session.declared.deviceIds) {
+    const known = table.byDevice.get(id);
+    known?.delete(session);
+    if (known?.size === 0) table.byDevice.delete(id);
+  }
+  const known = table.classes.get(session.classKey);
+  known?.sessions.delete(session);
+  if (known?.sessions.size === 0) table.classes.delete(session.classKey);
+};
+
+/** The bot says something new of itself, and the database has it. */
+export const redeclare = (table: SessionTable, session: Session, declared: Declared): void => {
+  if (session.gone) {
+    session.declared = declared;
+    return;
+  }
+  unlist(table, session);
+  session.declared = declared;
+  session.properties = toProperties(declared.properties);
+  session.classKey = classKeyOf(session.instance, session.properties);
+  addSession(table, session);
+};
+
+/** The database's word on what the session holds. */
+export const holdLeases = (session: Session, rows: readonly HeldRow[]): void => {
+  const before = session.leases;
+  session.leases = new Map(
+    rows.map(({ sessionName: _name, echoedAt, ...row }) => {
+      const known = before.get(row.id);
+      const same = known?.state === row.state;
+      return [row.id, { ...row, echoed: echoedAt !== null, absences: same ? known.absences : 0 }];
+    }),
+  );
+};
+
+/** How many more leases it may be given now, by what it says and by what stands against it. */
+export const roomOf = (session: Session, nowMs: number): number =>
+  takesWork(session.declared.status) && session.quarantineReason === null && nowMs >= session.barredUntilMs
+    ? Math.max(0, session.declared.capacity - session.leases.size)
+    : 0;
+
+/** Calls of one session are processed one at a time (R-UPD-8); parked time excepted. */
+export const inTurn = <T>(session: Session, work: () => Promise<T>): Promise<T> => {
+  const mine = session.turn.then(work);
+  session.turn = mine.then(
+    () => undefined,
+    () => undefined,
+  );
+  return mine;
+};

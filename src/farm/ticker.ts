@@ -1,0 +1,53 @@
+/** The loop around the tick: starts before the doors open, and stops after they have closed. */
+import type { TickAnswer } from '../store/tick.ts';
+import type { Home } from './home.ts';
+import { tickOnce, type TickMemory } from './tick.ts';
+
+/** Ticks of many replicas spread by themselves when each is up to 20 % early or late. */
+const JITTER = 0.2;
+
+export class Ticker {
+  readonly #home: Home;
+  readonly #heard: (answer: TickAnswer) => void;
+  readonly #memory: TickMemory = { lastMs: null };
+  readonly #stopping = new AbortController();
+  #now = new AbortController();
+  #running: Promise<void> | null = null;
+
+  /** `heard` is told what every tick has learnt: for the metrics and for readiness. */
+  constructor(home: Home, heard: (answer: TickAnswer) => void) {
+    this.#home = home;
+    this.#heard = heard;
+  }
+
+  /** The first tick is over when this resolves: the replica is known, and knows where there is work. */
+  async start(): Promise<void> {
+    this.#heard(await tickOnce(this.#home, this.#memory));
+    this.#running ??= this.#loop();
+  }
+
+  /** Something may have been missed: the next tick comes at once. */
+  soon(): void {
+    this.#now.abort();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  async #loop(): Promise<void> {
+    const { clock, limits, log, random } = this.#home;
+    for (;;) {
+      const forMs = limits.replica.tickMs * (1 - JITTER + 2 * JITTER * random());
+      await clock.sleep(forMs, AbortSignal.any([this.#stopping.signal, this.#now.signal]));
+      if (this.#stopping.signal.aborted) return;
+      this.#now = new AbortController();
+      try {
+        this.#heard(await tickOnce(this.#home, this.#memory));
+      } catch (error) {
+        log.warn({ error: String(error) }, 'a tick failed; the next one repairs what it left');
+      }
+    }
+  }
+}

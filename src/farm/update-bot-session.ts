@@ -1,0 +1,249 @@
+/**
+ * The loop of the farm (bots.proto UpdateBotSession): hear what the bot reports, write what that changes, give it work if
+ * there is some, or hold its poll until there is. A poll that changes nothing and finds nothing runs no SQL.
+ */
+import { BOT_TERMINATING, holdMs, takesWork } from '../core/bot-session.ts';
+import { type Reading, readReport, type SessionReport } from '../core/session-report.ts';
+import type { Declared } from '../store/bot-sessions.ts';
+import { transact } from './farm.ts';
+import { findSession } from './find-session.ts';
+import type { Change, Home } from './home.ts';
+import { type Search, searchOf } from './matching.ts';
+import { resolveDevices } from './resolve-devices.ts';
+import { dropSession, type HeldLease, inTurn, type Session, type WakeCause } from './sessions.ts';
+
+/** How long the caller waits, and whether it still does. */
+export type Patience = {
+  /** Milliseconds to the client's deadline; null: it set none. */
+  readonly untilDeadlineMs: number | null;
+  readonly signal: AbortSignal;
+};
+
+/** What the bot is answered; status, worker and version are echoed by the door, as received. */
+export type SessionReply = {
+  readonly name: string;
+  readonly leases: readonly HeldLease[];
+  /** Leases that ended behind the bot's back: CANCELLED on the wire, once. */
+  readonly cancelledOnce: readonly string[];
+  /** When the session ends unless the bot calls again; by this machine's clock, for the bot to show. */
+  readonly expiresAt: Date;
+};
+
+/** How often a call starts over because its session moved to another home under it. */
+const REATTACH_MAX = 3;
+
+/** @throws Refusal SESSION_UNKNOWN, SESSION_CLOSED, UNAVAILABLE. Never for one lease (invariant 6). */
+export const updateBotSession = async (
+  home: Home,
+  report: SessionReport,
+  patience: Patience,
+): Promise<SessionReply> => {
+  for (let tries = 1; ; tries += 1) {
+    const session = await findSession(home, report.name, report.botId);
+    // A newer call of the same session ends the older parked one, with OK and what it holds (R-POLL-7).
+    session.parked?.end('newer call');
+    const heard = await inTurn(session, () => hear(home, session, report, patience));
+    if (heard === 'moved' && tries < REATTACH_MAX) continue;
+    if (heard === 'moved') return reply(home, session, []);
+    const { cancelledOnce } = heard;
+    if (heard.parked !== null) await heard.parked;
+    return reply(home, session, cancelledOnce);
+  }
+};
+
+type Heard = {
+  readonly cancelledOnce: readonly string[];
+  /** Ends when the poll may be answered; null: at once. */
+  readonly parked: Promise<void> | null;
+};
+
+/** Everything that must not overlap with another call of the session. Parking begins here and is waited for outside. */
+const hear = async (
+  home: Home,
+  session: Session,
+  report: SessionReport,
+  patience: Patience,
+): Promise<Heard | 'moved'> => {
+  if (session.gone) return 'moved';
+  session.seenMs = home.clock.monotonicMs();
+  const reading = readReport(report, session.leases);
+  const change = await changeOf(home, session, report, reading);
+  if (change !== null) {
+    const written = await home.write(session, change);
+    if (written.kind === 'detached') return 'moved';
+  } else count(session, reading);
+  const cancelledOnce = reading.strays.filter((id) => !session.told.has(id));
+  for (const id of cancelledOnce) tell(session, id);
+  const ending = change?.ending ?? null;
+  if (ending !== null) {
+    dropSession(home.sessions, session, 'changed');
+    return { cancelledOnce, parked: null };
+  }
+  const idle = report.leases.length === 0 && session.leases.size === 0;
+  if (idle && takesWork(report.self.status)) return { cancelledOnce, parked: park(home, session, patience) };
+  return { cancelledOnce, parked: change === null ? pace(home, session, patience) : null };
+};
+
+/** What must be written; null: nothing, the hot path. */
+const changeOf = async (
+  home: Home,
+  session: Session,
+  report: SessionReport,
+  reading: Reading,
+): Promise<Change | null> => {
+  const declared = await declaredAnew(home, session, report);
+  const steps = reading.steps.map((step) => ({ ...step, why: whyOf(step.event, step.completion?.message ?? '') }));
+  const left = session.leases.size - closing(session, reading);
+  const ending = report.self.status === BOT_TERMINATING && left <= 0 ? 'the bot has terminated' : null;
+  const completed = reading.steps.some((step) => step.event === 'COMPLETED_OK');
+  const settles =
+    declared !== null && takesWork(declared.status) && report.leases.length === 0 && session.leases.size === 0;
+  // What it reports as done now makes room in the same reply (R-UPD-3).
+  const freed = closing(session, reading) - strangers(session, report);
+  const search = ending === null ? searchAfter(home, session, { declared, freed }) : null;
+  const nothing = declared === null && steps.length === 0 && reading.echoes.length === 0 && ending === null;
+  if (nothing && search === null) return null;
+  return {
+    declared,
+    steps,
+    echoes: reading.echoes,
+    search,
+    ending,
+    clearsErrors: completed && session.erring,
+    settles,
+  };
+};
+
+/** Held leases that the reading ends. */
+const closing = (session: Session, { steps }: Reading): number =>
+  steps.filter(({ leaseId, event }) => session.leases.has(leaseId) && event !== 'SHOWN_ACTIVE').length;
+
+/** Work that is no longer ours but that the bot has not let go of: it fills room all the same (R-LEASE-2). */
+const strangers = (session: Session, { leases }: SessionReport): number =>
+  leases.filter(({ id, state }) => state !== 'COMPLETED' && !session.leases.has(id)).length;
+
+/** The search of the session as it will be once this report is written. */
+const searchAfter = (
+  home: Home,
+  session: Session,
+  next: { readonly declared: Declared | null; readonly freed: number },
+): Search | null => {
+  if (home.stopping) return null;
+  const declared = next.declared ?? session.declared;
+  const capacity = declared.capacity + next.freed;
+  const search = searchOf(home.matching, { ...session, declared: { ...declared, capacity } }, home.clock.monotonicMs());
+  return search === null ? null : { ...search, wanted: Math.min(search.wanted, declared.capacity) };
+};
+
+/** What the bot newly says of itself, its DUTs looked up; null: nothing new, and then no SQL. */
+const declaredAnew = async (home: Home, session: Session, { self }: SessionReport): Promise<Declared | null> => {
+  const dutsText = JSON.stringify(self.duts);
+  const was = session.declared;
+  const sameDuts = session.dutsText === dutsText;
+  const sameSelf =
+    was.status === self.status &&
+    was.version === self.version &&
+    was.capacity === self.capacity &&
+    was.properties === self.properties;
+  if (sameDuts && sameSelf) return null;
+  const deviceIds = sameDuts
+    ? was.deviceIds
+    : self.duts.length === 0
+      ? []
+      : await transact(home, (db) => resolveDevices(db, session.instance, self.duts));
+  session.dutsText = dutsText;
+  const moved = deviceIds.length !== was.deviceIds.length || deviceIds.some((id, index) => id !== was.deviceIds[index]);
+  if (sameSelf && !moved) return null;
+  const { status, version, capacity, properties } = self;
+  return { status, version, capacity, properties, deviceIds };
+};
+
+const whyOf = (event: Reading['steps'][number]['event'], message: string): string => {
+  switch (event) {
+    case 'ABSENT_AGAIN':
+      return 'the bot no longer lists the lease';
+    case 'SHOWN_CANCELLED':
+      return 'cancelled by the bot';
+    case 'HANDED_BACK':
+      return 'handed back by a bot that is leaving';
+    case 'COMPLETED_OK':
+    case 'SHOWN_ACTIVE':
+      return '';
+    default:
+      return message === '' ? `the bot reported ${event.replace('COMPLETED_', '').toLowerCase()}` : message;
+  }
+};
+
+/** One report left a lease out and nothing came of it yet: the second in a row decides. */
+const count = (session: Session, reading: Reading): void => {
+  for (const lease of session.leases.values()) lease.absences = 0;
+  for (const id of reading.absent) {
+    const lease = session.leases.get(id);
+    if (lease !== undefined) lease.absences = 1;
+  }
+};
+
+/** Leases of which it was told once; the oldest are forgotten, and being told twice does no harm. */
+const TOLD_MAX = 64;
+const tell = (session: Session, leaseId: string): void => {
+  session.told.add(leaseId);
+  for (const oldest of session.told) {
+    if (session.told.size <= TOLD_MAX) break;
+    session.told.delete(oldest);
+  }
+};
+
+/** Holds the poll: a timer and an entry in memory, nothing else (R-GEN-4). */
+const park = (home: Home, session: Session, patience: Patience): Promise<void> | null => {
+  const limits = { ...home.limits.poll, ttlMs: home.limits.session.ttlMs };
+  const forMs = holdMs(patience.untilDeadlineMs, false, limits, home.random());
+  if (forMs <= 0 || home.stopping || patience.signal.aborted) return null;
+  return hold(home, session, patience, forMs);
+};
+
+/** Answers that change nothing come at a pace, whatever the bot's own (R-POLL-8). */
+const PACE_MAX_MS = 1_000;
+const pace = (home: Home, session: Session, patience: Patience): Promise<void> | null => {
+  const dueMs = session.repliedMs + 1_000 / home.limits.poll.repliesPerSecondMax;
+  const patienceMs = patience.untilDeadlineMs === null ? PACE_MAX_MS : patience.untilDeadlineMs / 2;
+  const forMs = Math.min(dueMs - home.clock.monotonicMs(), PACE_MAX_MS, patienceMs);
+  return forMs <= 0 || home.stopping ? null : home.clock.sleep(forMs, patience.signal);
+};
+
+const hold = async (home: Home, session: Session, patience: Patience, forMs: number): Promise<void> => {
+  const startedMs = home.clock.monotonicMs();
+  const ending = new AbortController();
+  let cause: WakeCause = 'time';
+  const end = (why: WakeCause): void => {
+    if (session.parked === parked) session.parked = null;
+    cause = why;
+    ending.abort();
+  };
+  const parked = { end };
+  const leave = (): void => {
+    end('client gone');
+  };
+  session.parked = parked;
+  home.witness.pollParked(session.instance);
+  patience.signal.addEventListener('abort', leave, { once: true });
+  // Work may have become hot while this call was on its way here.
+  home.feed();
+  await home.clock.sleep(forMs, ending.signal);
+  patience.signal.removeEventListener('abort', leave);
+  if (session.parked === parked) session.parked = null;
+  const heldMs = home.clock.monotonicMs() - startedMs;
+  home.witness.pollEnded({ instance: session.instance, cause, heldMs });
+};
+
+/** A session that is gone is answered with what it held: R-POLL-7, never an error. */
+const reply = (home: Home, session: Session, cancelledOnce: readonly string[]): SessionReply => {
+  const nowMs = home.clock.monotonicMs();
+  session.seenMs = nowMs;
+  session.repliedMs = nowMs;
+  return {
+    name: session.name,
+    leases: [...session.leases.values()],
+    cancelledOnce,
+    expiresAt: new Date(home.clock.now().getTime() + home.limits.session.ttlMs),
+  };
+};

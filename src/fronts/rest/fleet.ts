@@ -1,0 +1,92 @@
+/** /api/v1/instances/{instance}/bots, /drains and /devices */
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { BotView } from '../../farm/bot-view.ts';
+import { drainBots } from '../../farm/drain-bots.ts';
+import type { Farm } from '../../farm/farm.ts';
+import { getBot } from '../../farm/get-bot.ts';
+import { getDevice, getDeviceById } from '../../farm/get-device.ts';
+import { listBots } from '../../farm/list-bots.ts';
+import { listDrains } from '../../farm/list-drains.ts';
+import { quarantineBot } from '../../farm/quarantine-bot.ts';
+import { releaseBot } from '../../farm/release-bot.ts';
+import { releaseDevice } from '../../farm/release-device.ts';
+import { undrainBots } from '../../farm/undrain-bots.ts';
+import { duration } from './durations.ts';
+import { flag, idOf, instanceOf, pageQuery, readBody, readQuery, reasonBody } from './read.ts';
+
+const botsQuery = z.strictObject({ pattern: z.string().nullable().default(null), connected: flag, ...pageQuery });
+
+type BotParams = { readonly instance: string; readonly botId: string };
+type DeviceParams = { readonly instance: string; readonly id: string };
+type DrainParams = { readonly instance: string; readonly pattern: string };
+
+export const addFleet = (app: FastifyInstance, farm: Farm): void => {
+  addBots(app, farm);
+  addDrains(app, farm);
+  addDevices(app, farm);
+};
+
+const nameOf = (params: BotParams) => ({ instance: instanceOf(params), botId: params.botId });
+
+const addBots = (app: FastifyInstance, farm: Farm): void => {
+  app.get<{ Params: BotParams }>('/bots', async ({ params, query }) => {
+    const { connected: connectedOnly, ...asked } = readQuery(botsQuery, query);
+    const { bots, nextPageToken } = await listBots(farm, { instance: instanceOf(params), connectedOnly, ...asked });
+    return { bots: bots.map(botJson), nextPageToken };
+  });
+  app.get<{ Params: BotParams }>('/bots/:botId', async ({ params }) => botJson(await getBot(farm, nameOf(params))));
+  app.post<{ Params: BotParams }>('/bots/:botId/quarantine', async ({ params, body }) =>
+    botJson(await quarantineBot(farm, { ...nameOf(params), ...readBody(reasonBody, body) })),
+  );
+  app.post<{ Params: BotParams }>('/bots/:botId/release', async ({ params, body }) =>
+    botJson(await releaseBot(farm, { ...nameOf(params), ...readBody(reasonBody, body) })),
+  );
+};
+
+/** PostBotEventTempRequest.Type, as far as it is named. */
+const eventTypes: readonly string[] = ['UNSPECIFIED', 'INFO', 'ERROR'];
+
+const botJson = ({ events, properties, ...bot }: BotView) => ({
+  ...bot,
+  properties: Object.fromEntries(properties.map(({ key, values }) => [key, values])),
+  ...(events === null
+    ? {}
+    : { events: events.map(({ type, ...event }) => ({ type: eventTypes[type] ?? `TYPE_${type}`, ...event })) }),
+});
+
+const drainBody = z.strictObject({
+  pattern: z.string(),
+  note: z.string().default(''),
+  expiresIn: duration().nullable().default(null),
+});
+
+const addDrains = (app: FastifyInstance, farm: Farm): void => {
+  app.get<{ Params: DrainParams }>('/drains', async ({ params }) => ({
+    drains: await listDrains(farm, instanceOf(params)),
+  }));
+  app.post<{ Params: DrainParams }>('/drains', async ({ params, body }, reply) => {
+    const { pattern, note, expiresIn: expiresInMs } = readBody(drainBody, body);
+    const drain = await drainBots(farm, { instance: instanceOf(params), pattern, note, expiresInMs });
+    return reply.status(201).send(drain);
+  });
+  app.delete<{ Params: DrainParams }>('/drains/:pattern', async ({ params }, reply) => {
+    await undrainBots(farm, { instance: instanceOf(params), pattern: params.pattern });
+    return reply.status(204).send();
+  });
+};
+
+const deviceQuery = z.strictObject({ serial: z.string(), name: z.string().nullable().default(null) });
+
+const addDevices = (app: FastifyInstance, farm: Farm): void => {
+  const nameOfDevice = (params: DeviceParams) => ({ instance: instanceOf(params), id: idOf('device', params.id) });
+  app.get<{ Params: DeviceParams }>('/devices', ({ params, query }) => {
+    const { serial: value, name } = readQuery(deviceQuery, query);
+    return getDevice(farm, { instance: instanceOf(params), name, value });
+  });
+  app.get<{ Params: DeviceParams }>('/devices/:id', ({ params }) => getDeviceById(farm, nameOfDevice(params)));
+  app.post<{ Params: DeviceParams }>('/devices/:id/release', async ({ params, body }) => {
+    await releaseDevice(farm, { ...nameOfDevice(params), ...readBody(reasonBody, body) });
+    return getDeviceById(farm, nameOfDevice(params));
+  });
+};

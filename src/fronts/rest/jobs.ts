@@ -1,0 +1,101 @@
+/** /api/v1/instances/{instance}/jobs */
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { cancelJob } from '../../farm/cancel-job.ts';
+import { type EnqueueingFarm, enqueueJob, enqueueJobs } from '../../farm/enqueue-job.ts';
+import { explainJob } from '../../farm/explain-job.ts';
+import { getJob, type JobName } from '../../farm/get-job.ts';
+import { listJobs } from '../../farm/list-jobs.ts';
+import { overrideGate } from '../../farm/override-gate.ts';
+import { retryGate } from '../../farm/retry-gate.ts';
+import { type JobWatched, watchJob } from '../../farm/watch-job.ts';
+import { jobJson, jobRequestOf, jobSchema } from './job-json.ts';
+import { idOf, instanceInPath, instanceOf, someOf, pageQuery, readBody, readQuery, reasonBody } from './read.ts';
+
+const batchSchema = z.strictObject({ jobs: z.array(jobSchema).min(1) });
+
+const listQuery = z.strictObject({
+  state: someOf(['QUEUED', 'LEASED', 'CANCELLING', 'FINISHED', 'FAILED', 'CANCELLED']),
+  station: z.string().nullable().default(null),
+  route: z.string().nullable().default(null),
+  serial: z.string().nullable().default(null),
+  ...pageQuery,
+});
+
+type Params = { readonly instance: string; readonly id: string };
+
+const nameOf = (params: Params): JobName => ({ instance: instanceOf(params), id: idOf('job', params.id) });
+
+/** @param closing aborts when the door closes: watches end then. */
+export const addJobs = (app: FastifyInstance, farm: EnqueueingFarm, closing: AbortSignal): void => {
+  const show = async (name: JobName) => jobJson(await getJob(farm, name));
+  app.get<{ Params: Params }>('/jobs', async ({ params, query }) => {
+    const { state, ...asked } = readQuery(listQuery, query);
+    const { jobs, nextPageToken } = await listJobs(farm, { instance: instanceOf(params), states: state, ...asked });
+    return { jobs: jobs.map(jobJson), nextPageToken };
+  });
+  app.post<{ Params: Params }>('/jobs', async ({ params, body }, reply) => {
+    const instance = instanceOf(params);
+    reply.status(201);
+    if (isBatch(body)) {
+      const { jobs } = readBody(batchSchema, body);
+      const made = await enqueueJobs(
+        farm,
+        jobs.map((job) => jobRequestOf(instance, job)),
+      );
+      return { jobs: made.map(jobJson) };
+    }
+    const job = await enqueueJob(farm, jobRequestOf(instance, readBody(jobSchema, body)));
+    reply.header('location', `/api/v1/instances/${instanceInPath(instance)}/jobs/${job.id}`);
+    return jobJson(job);
+  });
+  app.get<{ Params: Params }>('/jobs/:id', ({ params }) => show(nameOf(params)));
+  app.post<{ Params: Params }>('/jobs/:id/cancel', async ({ params, body }) => {
+    const name = nameOf(params);
+    await cancelJob(farm, { ...name, ...readBody(reasonBody, body) });
+    return show(name);
+  });
+  app.get<{ Params: Params }>('/jobs/:id/why', ({ params }) => explainJob(farm, nameOf(params)));
+  app.post<{ Params: Params }>('/jobs/:id/gate/retry', async ({ params, body }) => {
+    const { instance, id } = nameOf(params);
+    await retryGate(farm, { instance, jobId: id, ...readBody(reasonBody, body) });
+    return show({ instance, id });
+  });
+  app.post<{ Params: Params }>('/jobs/:id/gate/override', async ({ params, body }) => {
+    const { instance, id } = nameOf(params);
+    await overrideGate(farm, { instance, jobId: id, ...readBody(reasonBody, body) });
+    return show({ instance, id });
+  });
+  app.get<{ Params: Params }>('/jobs/:id/watch', async ({ params, query }, reply) => {
+    const { cursor } = readQuery(z.strictObject({ cursor: z.string().default('') }), query);
+    const signal = AbortSignal.any([closing, whenGone(reply)]);
+    const seen = watchJob(farm, { ...nameOf(params), cursor, signal });
+    // What cannot be watched is refused with its own status, before the stream has begun.
+    const first = await seen.next();
+    return reply.type('application/x-ndjson').send(Readable.from(lines(first, seen)));
+  });
+};
+
+const isBatch = (body: unknown): boolean => typeof body === 'object' && body !== null && 'jobs' in body;
+
+const whenGone = (reply: FastifyReply): AbortSignal => {
+  const gone = new AbortController();
+  reply.raw.once('close', () => {
+    gone.abort();
+  });
+  return gone.signal;
+};
+
+/** One JSON object a line: the job as it is, what happened, and the cursor that resumes after it. */
+async function* lines(
+  first: IteratorResult<JobWatched, void>,
+  rest: AsyncGenerator<JobWatched, void, void>,
+): AsyncGenerator<string, void, void> {
+  if (first.done === true) return;
+  yield line(first.value);
+  for await (const seen of rest) yield line(seen);
+}
+
+const line = ({ job, event, cursor }: JobWatched): string =>
+  `${JSON.stringify({ event, cursor, job: jobJson(job) })}\n`;

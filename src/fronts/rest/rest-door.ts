@@ -1,0 +1,22 @@
+/** JSON over HTTP: the same verbs as the gRPC door, for people with curl. */
+import type { FastifyPluginCallback } from 'fastify';
+import type { Home } from '../../farm/home.ts';
+import { addFleet } from './fleet.ts';
+import { addJobs } from './jobs.ts';
+import { addResults } from './results.ts';
+import { addShopfloor } from './shopfloor.ts';
+
+export type RestParts = {
+  readonly home: Home;
+  /** Aborts when the door closes. */
+  readonly closing: AbortSignal;
+};
+
+/** To be registered under `/api/v1/instances/:instance`. */
+export const restDoor: FastifyPluginCallback<RestParts> = (app, { home, closing }, done) => {
+  addJobs(app, home, closing);
+  addFleet(app, home);
+  addShopfloor(app, home);
+  addResults(app, home);
+  done();
+};

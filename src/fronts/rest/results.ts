@@ -1,0 +1,35 @@
+/** /api/v1/instances/{instance}/results, and those of one job */
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { fitResults } from '../../core/fit-results.ts';
+import { invalid } from '../../core/refusal.ts';
+import { checkText } from '../../core/text.ts';
+import type { Home } from '../../farm/home.ts';
+import { listTestResults } from '../../farm/list-test-results.ts';
+import { reportTestResults } from '../../farm/report-test-results.ts';
+import { idOf, instanceOf, readBody } from './read.ts';
+import { resultJson, resultSchema } from './results-json.ts';
+
+const reportBody = z.strictObject({ session: z.string(), leaseId: z.string(), results: z.array(resultSchema).min(1) });
+
+type Params = { readonly instance: string; readonly id: string };
+
+export const addResults = (app: FastifyInstance, home: Home): void => {
+  app.get<{ Params: Params }>('/jobs/:id/results', async ({ params }) => {
+    const results = await listTestResults(home, { instance: instanceOf(params), id: idOf('job', params.id) });
+    return { results: results.map(({ result, ...stored }) => ({ ...stored, result: resultJson(result) })) };
+  });
+  app.post<{ Params: Params }>('/results', async ({ params, body }) => {
+    const { session, leaseId, results } = readBody(reportBody, body);
+    checkText('The session', session, home.limits.text.nameBytesMax);
+    checkInstance(instanceOf(params), session);
+    return reportTestResults(home, { session, leaseId, results: fitResults(results, home.limits) });
+  });
+};
+
+/** A session is named `<instance>/<uuid>`: one line's results do not come through another's path. */
+const checkInstance = (instance: string, session: string): void => {
+  if (session.slice(0, session.lastIndexOf('/')) === instance) return;
+  const words = `The session ${JSON.stringify(session)} is none of instance ${JSON.stringify(instance)}. Use its own path.`;
+  throw invalid('SESSION_OF_ANOTHER_INSTANCE', words);
+};

@@ -1,0 +1,43 @@
+/** /api/v1/instances/{instance}/calls and /lanes. Calls, lanes and sends are shown as the farm has them. */
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { Farm } from '../../farm/farm.ts';
+import { getCall, listCalls } from '../../farm/list-calls.ts';
+import { listLanes } from '../../farm/list-lanes.ts';
+import { retryCall } from '../../farm/retry-call.ts';
+import { skipCall } from '../../farm/skip-call.ts';
+import { flag, instanceOf, someOf, pageQuery, readBody, readQuery, reasonBody } from './read.ts';
+
+const callsQuery = z.strictObject({
+  state: someOf(['OWED', 'DELIVERED', 'GATE_REFUSED', 'DEAD', 'SKIPPED']),
+  serial: z.string().nullable().default(null),
+  jobId: z.coerce.number().int().min(1).nullable().default(null),
+  ...pageQuery,
+});
+
+const lanesQuery = z.strictObject({ blocked: flag, ...pageQuery });
+
+type Params = { readonly instance: string; readonly id: string };
+
+const nameOf = (params: Params) => ({ instance: instanceOf(params), id: params.id });
+
+export const addShopfloor = (app: FastifyInstance, farm: Farm): void => {
+  app.get<{ Params: Params }>('/calls', ({ params, query }) => {
+    const { state: states, ...asked } = readQuery(callsQuery, query);
+    return listCalls(farm, { instance: instanceOf(params), states, ...asked });
+  });
+  app.get<{ Params: Params }>('/calls/:id', ({ params }) => getCall(farm, nameOf(params)));
+  app.post<{ Params: Params }>('/calls/:id/retry', async ({ params, body }) => {
+    readBody(z.strictObject({}), body);
+    await retryCall(farm, nameOf(params));
+    return getCall(farm, nameOf(params));
+  });
+  app.post<{ Params: Params }>('/calls/:id/skip', async ({ params, body }) => {
+    await skipCall(farm, { ...nameOf(params), ...readBody(reasonBody, body) });
+    return getCall(farm, nameOf(params));
+  });
+  app.get<{ Params: Params }>('/lanes', ({ params, query }) => {
+    const { blocked: blockedOnly, ...asked } = readQuery(lanesQuery, query);
+    return listLanes(farm, { instance: instanceOf(params), blockedOnly, ...asked });
+  });
+};

@@ -1,0 +1,131 @@
+/**
+ * Every metric, declared once: its name, type, labels, meaning, buckets. The instruments, the page
+ * docs/reference/metrics.md and the test that holds the two against a live scrape all come from this table, so a new
+ * metric is one entry here and the one line that changes it.
+ *
+ * No label ever names a bot, a serial, a job or a session: the number of series does not depend on how many there are.
+ */
+
+/**
+ * What a value speaks of. `farm`: every replica says the same, of the whole farm; take the `max` over replicas.
+ * `replica`: its own share; take the `sum`.
+ */
+export type Scope = 'farm' | 'replica';
+
+type Labels = readonly string[];
+
+const counter = <const L extends Labels>(labels: L, help: string) =>
+  ({ type: 'counter', scope: 'replica', labels, help, buckets: null }) as const;
+
+const gauge = <const L extends Labels, const S extends Scope>(scope: S, labels: L, help: string) =>
+  ({ type: 'gauge', scope, labels, help, buckets: null }) as const;
+
+const histogram = <const L extends Labels>(labels: L, buckets: readonly number[], help: string) =>
+  ({ type: 'histogram', scope: 'replica', labels, help, buckets }) as const;
+
+const SECOND = 1;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/** Upper bounds, in the metric's own unit. */
+const buckets = {
+  /** What a machine does at once. */
+  quick: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+  /** Calls, held polls among them. */
+  call: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 45, MINUTE],
+  /** From the moment a job is queued to its bot: soon, or after a shift. */
+  wait: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 30, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 4 * HOUR, 24 * HOUR],
+  /** From a scan to a run-in of two days. */
+  // prettier-ignore
+  cycle: [1, 2, 5, 10, 30, MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 4 * HOUR, 12 * HOUR,
+    24 * HOUR, 48 * HOUR],
+  rows: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000],
+} as const;
+
+const rpc = ['grpc_type', 'grpc_service', 'grpc_method'] as const;
+
+// prettier-ignore
+export const metricTable = {
+  // Bots and their sessions.
+  stationgrid_bots_connected: gauge('farm', ['instance'], 'Live bot sessions.'),
+  stationgrid_bots: gauge('farm', ['instance', 'status'], 'Live bot sessions by the status their bot reports.'),
+  stationgrid_bots_quarantined: gauge('farm', ['instance'], 'Bots that are quarantined and get no work until somebody releases them.'),
+  stationgrid_bots_by_property: gauge('replica', ['instance', 'status', 'property', 'value'], 'Sessions at home here by the value of each property in metrics.propertyLabels; a bot with two values counts in both.'),
+  stationgrid_free_capacity: gauge('replica', ['instance', 'status'], 'Leases that the sessions at home here could hold beside those they have.'),
+  stationgrid_free_capacity_by_property: gauge('replica', ['instance', 'status', 'property', 'value'], 'The same by property, as in stationgrid_bots_by_property.'),
+  stationgrid_polls_parked: gauge('replica', ['instance'], 'Polls held open until there is work for their bot.'),
+  stationgrid_poll_hold_seconds: histogram(['instance', 'cause'], buckets.call, 'How long polls were held, by what ended the hold.'),
+  stationgrid_sessions_created_total: counter(['instance', 'reason'], 'Sessions created, new or replacing an older one of the same bot.'),
+  stationgrid_sessions_closed_total: counter(['instance', 'reason'], 'Sessions closed.'),
+  stationgrid_bot_events_total: counter(['instance', 'type'], 'Events that bots posted.'),
+  stationgrid_quarantines_total: counter(['instance'], 'Bots put into quarantine.'),
+
+  // Jobs.
+  stationgrid_jobs: gauge('farm', ['instance', 'station', 'state'], 'Jobs by state, ended ones included while they are kept.'),
+  stationgrid_oldest_queued_age_seconds: gauge('farm', ['instance'], 'How long the oldest runnable job has been queued; 0 when there is none.'),
+  stationgrid_jobs_enqueued_total: counter(['instance'], 'Jobs enqueued.'),
+  stationgrid_jobs_ended_total: counter(['instance', 'station', 'state', 'verdict'], 'Jobs that ended; the verdict is empty for those without one.'),
+  stationgrid_jobs_failed_total: counter(['instance', 'cause'], 'Jobs that FAILED, which is to end without a verdict.'),
+  stationgrid_job_retries_total: counter(['instance', 'cause'], 'Jobs that went back to the queue, by how their lease had ended.'),
+  stationgrid_queue_wait_seconds: histogram(['instance', 'station'], buckets.wait, 'From the queue to a lease.'),
+  stationgrid_station_cycle_seconds: histogram(['instance', 'station'], buckets.cycle, 'From the last start to the end of a FINISHED job: the cycle time of a station.'),
+  stationgrid_station_takt_seconds: gauge('replica', ['instance', 'station'], 'The cycle time that the configuration aims at.'),
+  stationgrid_first_pass_total: counter(['instance', 'station'], 'Jobs that PASSED at their first attempt. Over the FINISHED of stationgrid_jobs_ended_total it is the first-pass yield.'),
+
+  // Leases.
+  stationgrid_leases: gauge('replica', ['instance', 'state'], 'Open leases of the sessions at home here.'),
+  stationgrid_leases_granted_total: counter(['instance', 'station'], 'Leases granted.'),
+  stationgrid_leases_closed_total: counter(['instance', 'state', 'cause'], 'Leases closed, by the state they ended in and what ended them.'),
+  stationgrid_assignment_latency_seconds: histogram(['instance', 'station'], buckets.wait, 'From the grant of a lease to its start by the bot.'),
+  stationgrid_expiries_total: counter(['instance', 'cause'], 'What ran out of time: sessions, leases, gates, jobs.'),
+  stationgrid_fenced_writes_total: counter(['what'], 'Writes for something no longer open, or through a session no longer attached. They changed nothing.'),
+
+  // The shopfloor.
+  stationgrid_lanes: gauge('farm', ['instance', 'state'], 'Lanes that owe calls: due, or blocked by a dead letter.'),
+  stationgrid_owed_calls: gauge('farm', ['instance'], 'Shopfloor calls that are not settled, dead letters included.'),
+  stationgrid_oldest_owed_call_age_seconds: gauge('farm', ['instance'], 'Age of the oldest shopfloor call that is not settled; 0 when none is owed.'),
+  stationgrid_shopfloor_calls_total: counter(['instance', 'method', 'outcome'], 'Sends of shopfloor calls by how they ended; refused: nothing was sent; ambiguous: no readable answer came.'),
+  stationgrid_shopfloor_call_seconds: histogram(['instance', 'method'], buckets.call, 'How long sends of shopfloor calls took.'),
+  stationgrid_shopfloor_calls_settled_total: counter(['instance', 'state'], 'Calls that were delivered, became a dead letter, or were skipped by an operator.'),
+  stationgrid_shopfloor_breaker: gauge('replica', ['instance', 'state'], '1 for the state that the breaker of the shopfloor is in, 0 for the others.'),
+
+  // The replica and its database.
+  stationgrid_replicas: gauge('farm', [], 'Replicas that were seen lately.'),
+  stationgrid_amnesty: gauge('farm', [], '1 while nobody is declared lost because the farm itself was away.'),
+  stationgrid_last_tick_timestamp_seconds: gauge('replica', [], 'When the tick last succeeded and set the gauges, in seconds since 1970.'),
+  stationgrid_missed_wakes_total: counter([], 'Times that the connection for wakes was lost, so that wakes may have been.'),
+  stationgrid_flush_rows: histogram([], buckets.rows, 'Writes that shared a commit.'),
+  stationgrid_flush_seconds: histogram([], buckets.quick, 'How long such commits took.'),
+  stationgrid_database_connections: gauge('replica', ['state'], 'Connections of the pool to PostgreSQL.'),
+  stationgrid_database_waiting: gauge('replica', [], 'Callers that wait for a connection of the pool.'),
+  stationgrid_event_loop_lag_seconds: gauge('replica', ['statistic'], 'How late the event loop was since the last scrape: median, 99th percentile, maximum.'),
+  stationgrid_process_cpu_seconds_total: counter([], 'CPU time of the process, user and system.'),
+  stationgrid_process_resident_memory_bytes: gauge('replica', [], 'Resident memory of the process.'),
+  stationgrid_process_heap_bytes: gauge('replica', ['state'], 'The JavaScript heap: used, and reserved.'),
+  stationgrid_process_start_time_seconds: gauge('replica', [], 'When the process started, in seconds since 1970.'),
+  stationgrid_build_info: gauge('replica', ['version', 'node'], 'Always 1; the labels say what runs.'),
+
+  // gRPC, under the names that dashboards know.
+  grpc_server_started_total: counter(rpc, 'Calls begun.'),
+  grpc_server_handled_total: counter([...rpc, 'grpc_code'], 'Calls ended, by status code.'),
+  grpc_server_handling_seconds: histogram(rpc, buckets.call, 'How long calls took; those of UpdateBotSession are held on purpose.'),
+  grpc_server_msg_received_total: counter(rpc, 'Messages received.'),
+  grpc_server_msg_sent_total: counter(rpc, 'Messages sent.'),
+} as const;
+
+export type MetricTable = typeof metricTable;
+export type MetricName = keyof MetricTable;
+
+export type DeclaredMetric = {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly scope: Scope;
+  readonly labels: Labels;
+  readonly help: string;
+  /** Null unless it is a histogram. */
+  readonly buckets: readonly number[] | null;
+};
+
+/** The table as a list, in its order. */
+export const declaredMetrics: readonly (DeclaredMetric & { readonly name: string })[] = Object.entries(metricTable).map(
+  ([name, declared]) => ({ name, ...declared }),
+);

@@ -1,0 +1,59 @@
+/** From samples to the two formats that Prometheus reads: its text format 0.0.4, and OpenMetrics 1.0. */
+
+export type Format = 'text' | 'openmetrics';
+
+export const contentTypes: Readonly<Record<Format, string>> = {
+  text: 'text/plain; version=0.0.4; charset=utf-8',
+  openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
+};
+
+export type Sample = {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string | number | undefined>>;
+  readonly value: number;
+};
+
+/** One metric with all its samples. */
+export type Family = {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  readonly samples: readonly Sample[];
+};
+
+export const render = (families: readonly Family[], format: Format): string => {
+  const lines = families.flatMap((family) => [...headOf(family, format), ...family.samples.map(sampleText)]);
+  return [...lines, ...(format === 'openmetrics' ? ['# EOF'] : []), ''].join('\n');
+};
+
+const UNIT = /_(seconds|bytes)$/;
+
+/** In OpenMetrics a counter's family goes without the `_total` of its samples, and the unit has a line of its own. */
+const headOf = ({ name, type, help }: Family, format: Format): readonly string[] => {
+  if (format === 'text') return [`# HELP ${name} ${escaped(help)}`, `# TYPE ${name} ${type}`];
+  const family = type === 'counter' ? name.replace(/_total$/, '') : name;
+  const unit = UNIT.exec(family)?.[1];
+  return [
+    `# TYPE ${family} ${type}`,
+    ...(unit === undefined ? [] : [`# UNIT ${family} ${unit}`]),
+    `# HELP ${family} ${escaped(help).replaceAll('"', '\\"')}`,
+  ];
+};
+
+const sampleText = ({ name, labels, value }: Sample): string => {
+  const pairs = Object.entries(labels).map(([label, said]) => `${label}="${labelText(label, said)}"`);
+  return `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${numberText(value)}`;
+};
+
+const labelText = (label: string, said: string | number | undefined): string =>
+  label === 'le' && typeof said === 'number' ? canonical(said) : escaped(String(said ?? '')).replaceAll('"', '\\"');
+
+const escaped = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+
+const numberText = (value: number): string => {
+  if (Number.isFinite(value) || Number.isNaN(value)) return String(value);
+  return value > 0 ? '+Inf' : '-Inf';
+};
+
+/** OpenMetrics wants whole bounds as `1.0`. Both formats say so: otherwise a bucket would change its name with the format. */
+const canonical = (bound: number): string => (Number.isInteger(bound) ? `${bound}.0` : String(bound));

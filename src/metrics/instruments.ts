@@ -1,0 +1,59 @@
+/** The table of declare.ts as living instruments. */
+import { Counter, Gauge, Histogram } from 'prom-client';
+import { declaredMetrics, type DeclaredMetric, type MetricName, type MetricTable } from './declare.ts';
+import type { Family } from './exposition.ts';
+
+type LabelOf<N extends MetricName> = MetricTable[N]['labels'][number];
+type InstrumentOf<N extends MetricName> = {
+  counter: Counter<LabelOf<N>>;
+  gauge: Gauge<LabelOf<N>>;
+  histogram: Histogram<LabelOf<N>>;
+}[MetricTable[N]['type']];
+
+export type Instruments = { readonly [N in MetricName]: InstrumentOf<N> };
+
+export const createInstruments = (): Instruments =>
+  toInstruments(Object.fromEntries(declaredMetrics.map((declared) => [declared.name, instrument(declared)])));
+
+/**
+ * Each stands alone, in no registry: a Registry of prom-client 15 has one content type at a time, and to print
+ * OpenMetrics strips `_total` off its counters for good, so that the next scrape in the text format has other names.
+ */
+const instrument = ({ name, type, help, labels, buckets }: DeclaredMetric & { readonly name: string }) => {
+  const parts = { name, help, labelNames: labels, registers: [] };
+  switch (type) {
+    case 'counter':
+      return new Counter(parts);
+    case 'gauge':
+      return new Gauge(parts);
+    case 'histogram':
+      return new Histogram({ ...parts, buckets: [...(buckets ?? [])] });
+  }
+};
+
+/** Entries lose their key types; that they come from the very table that the type is made of is what makes this true. */
+function toInstruments(entries: Readonly<Record<string, Counter | Gauge | Histogram>>): Instruments {
+  return entries as unknown as Instruments;
+}
+
+/** All samples as they stand, in the order of the table. */
+export const familiesOf = (instruments: Instruments): Promise<readonly Family[]> => {
+  const byName: Readonly<Record<string, Counter | Gauge | Histogram>> = instruments;
+  return Promise.all(
+    declaredMetrics.map(async ({ name, type, help }) => {
+      const { values = [] } = (await byName[name]?.get()) ?? {};
+      return { name, type, help, samples: values.map((sample) => ({ name, ...renamed(sample) })) };
+    }),
+  );
+};
+
+/** Buckets, sum and count of a histogram carry their own names. */
+const renamed = (sample: {
+  readonly labels: Readonly<Record<string, string | number | undefined>>;
+  readonly value: number;
+  readonly metricName?: string;
+}) => ({
+  labels: sample.labels,
+  value: sample.value,
+  ...(sample.metricName === undefined ? {} : { name: sample.metricName }),
+});

@@ -1,0 +1,268 @@
+/** The bot_sessions table and the bots it belongs to. */
+import type { Registration } from '../core/takeover.ts';
+import { asJson, type Queryable } from './transaction.ts';
+
+export type SessionState = 'OPEN' | 'LAPSED' | 'CLOSED';
+
+/** What the bot says of itself; changes mid-session are honoured. */
+export type Declared = {
+  readonly status: number;
+  readonly version: string;
+  readonly capacity: number;
+  /** JSON text of the canonical properties, `{"key":["value",…]}`. */
+  readonly properties: string;
+  readonly deviceIds: readonly number[];
+};
+
+export type SessionRow = Declared & {
+  readonly name: string;
+  readonly instance: string;
+  readonly botId: string;
+  readonly state: SessionState;
+  readonly closedReason: string | null;
+  readonly closedAt: Date | null;
+  readonly attachEpoch: number;
+  readonly homeReplica: string;
+  readonly expiresAt: Date;
+  readonly quarantineReason: string | null;
+  /** ERROR events stand against the bot. */
+  readonly erring: boolean;
+};
+
+const COLUMNS = `
+  s.name, s.instance, s.bot_id as "botId", s.state, s.closed_reason as "closedReason", s.closed_at as "closedAt",
+  s.status, s.version, s.capacity, s.properties::text as properties, s.device_ids as "deviceIds",
+  s.attach_epoch as "attachEpoch", s.home_replica as "homeReplica", s.expires_at as "expiresAt",
+  (select b.quarantine_reason from bots b where b.instance = s.instance and b.bot_id = s.bot_id)
+    as "quarantineReason",
+  (select b.error_events > 0 from bots b where b.instance = s.instance and b.bot_id = s.bot_id) as erring`;
+
+/** A session as its home saw it; the write applies only while that is still true. */
+export type Attached = { readonly name: string; readonly attachEpoch: number };
+
+/** The fence of every write through a session: locks those still attached here, by name, and says which and when. */
+export const lockAttached = async (
+  db: Queryable,
+  sessions: readonly Attached[],
+): Promise<{ readonly now: Date; readonly names: ReadonlySet<string> }> => {
+  const { rows } = await db.query<{ now: Date; name: string | null }>(
+    `with locked as (
+       select s.name from bot_sessions s
+       join jsonb_to_recordset($1::jsonb) as r(name text, "attachEpoch" bigint)
+         on s.name = r.name and s.attach_epoch = r."attachEpoch"
+       where s.state <> 'CLOSED'
+       order by s.name for update of s)
+     select farm_now() as now, locked.name from (select) one left join locked on true`,
+    [asJson(sessions.map(({ name, attachEpoch }) => ({ name, attachEpoch })))],
+  );
+  const [first] = rows;
+  if (first === undefined) throw new Error('farm_now() returned no row');
+  return { now: first.now, names: new Set(rows.flatMap((row) => (row.name === null ? [] : [row.name]))) };
+};
+
+/** Takes sessions over to this replica: those still open get a new epoch, which fences the former home. */
+export const attachSessions = async (
+  db: Queryable,
+  names: readonly string[],
+  home: { readonly replica: string; readonly ttlMs: number },
+): Promise<SessionRow[]> => {
+  const { rows } = await db.query<SessionRow>(
+    `with locked as (
+       select name from bot_sessions where name = any($1::text[]) and state <> 'CLOSED' order by name for update)
+     update bot_sessions s
+     set attach_epoch = s.attach_epoch + 1, home_replica = $2, state = 'OPEN', seen_at = farm_now(),
+         expires_at = farm_now() + $3 * interval '1 millisecond'
+     from locked where s.name = locked.name
+     returning ${COLUMNS}`,
+    [names, home.replica, home.ttlMs],
+  );
+  return rows;
+};
+
+export const readSessions = async (db: Queryable, names: readonly string[]): Promise<SessionRow[]> => {
+  const { rows } = await db.query<SessionRow>(
+    `select ${COLUMNS} from bot_sessions s where s.name = any($1::text[]) order by s.name`,
+    [names],
+  );
+  return rows;
+};
+
+/** Locks the bot's identity, making it if it is new: sessions of one bot begin one after another. */
+export const lockBot = async (
+  db: Queryable,
+  bot: { readonly instance: string; readonly botId: string },
+): Promise<{
+  readonly now: Date;
+  readonly quarantineReason: string | null;
+  readonly takeovers: readonly Registration[];
+}> => {
+  await db.query('insert into bots (instance, bot_id) values ($1, $2) on conflict do nothing', [
+    bot.instance,
+    bot.botId,
+  ]);
+  const { rows } = await db.query<{ now: Date; quarantineReason: string | null; takeovers: readonly Registration[] }>(
+    `select farm_now() as now, quarantine_reason as "quarantineReason", takeovers
+     from bots where instance = $1 and bot_id = $2 for update`,
+    [bot.instance, bot.botId],
+  );
+  const [row] = rows;
+  if (row === undefined) throw new Error('a bot vanished while it was being locked');
+  return row;
+};
+
+export const writeTakeovers = async (
+  db: Queryable,
+  bot: { readonly instance: string; readonly botId: string },
+  takeovers: readonly Registration[],
+): Promise<void> => {
+  await db.query('update bots set takeovers = $3::jsonb where instance = $1 and bot_id = $2', [
+    bot.instance,
+    bot.botId,
+    asJson(takeovers),
+  ]);
+};
+
+/** The bot's live sessions, locked; at most one by the schema. */
+export const lockLiveSessions = async (
+  db: Queryable,
+  bot: { readonly instance: string; readonly botId: string },
+): Promise<SessionRow[]> => {
+  const { rows } = await db.query<SessionRow>(
+    `select ${COLUMNS} from bot_sessions s
+     where s.instance = $1 and s.bot_id = $2 and s.state <> 'CLOSED' order by s.name for update of s`,
+    [bot.instance, bot.botId],
+  );
+  return rows;
+};
+
+export const insertSession = async (
+  db: Queryable,
+  session: Declared & {
+    readonly name: string;
+    readonly instance: string;
+    readonly botId: string;
+    readonly peer: string;
+    readonly homeReplica: string;
+    readonly ttlMs: number;
+  },
+): Promise<void> => {
+  await db.query(
+    `insert into bot_sessions (name, instance, bot_id, state, status, version, capacity, properties, device_ids, peer,
+                               home_replica, expires_at)
+     values ($1, $2, $3, 'OPEN', $4, $5, $6, $7::jsonb, $8::bigint[], $9, $10,
+             farm_now() + $11 * interval '1 millisecond')`,
+    [
+      session.name,
+      session.instance,
+      session.botId,
+      session.status,
+      session.version,
+      session.capacity,
+      session.properties,
+      session.deviceIds,
+      session.peer,
+      session.homeReplica,
+      session.ttlMs,
+    ],
+  );
+};
+
+export const closeSessions = async (
+  db: Queryable,
+  sessions: readonly { readonly name: string; readonly reason: string }[],
+): Promise<void> => {
+  if (sessions.length === 0) return;
+  await db.query(
+    `update bot_sessions s set state = 'CLOSED', closed_reason = r.reason, closed_at = farm_now()
+     from jsonb_to_recordset($1::jsonb) as r(name text, reason text)
+     where s.name = r.name and s.state <> 'CLOSED'`,
+    [asJson(sessions)],
+  );
+};
+
+/** Stores what bots newly say of themselves (R-UPD-2). The sessions are locked and attached. */
+export const declareSessions = async (
+  db: Queryable,
+  sessions: readonly (Declared & { readonly name: string })[],
+): Promise<void> => {
+  if (sessions.length === 0) return;
+  await db.query(
+    `update bot_sessions s
+     set status = r.status, version = r.version, capacity = r.capacity, properties = r.properties::jsonb,
+         device_ids = array(select d::bigint from jsonb_array_elements_text(r."deviceIds") d), seen_at = farm_now()
+     from jsonb_to_recordset($1::jsonb) as r(
+       name text, status integer, version text, capacity integer, properties text, "deviceIds" jsonb)
+     where s.name = r.name`,
+    [asJson(sessions)],
+  );
+};
+
+/** A completed lease clears what stood against its bot. */
+export const clearErrors = async (
+  db: Queryable,
+  bots: readonly { readonly instance: string; readonly botId: string }[],
+): Promise<void> => {
+  if (bots.length === 0) return;
+  await db.query(
+    `update bots b set error_events = 0
+     from jsonb_to_recordset($1::jsonb) as r(instance text, "botId" text)
+     where b.instance = r.instance and b.bot_id = r."botId" and b.error_events > 0`,
+    [asJson(bots.map(({ instance, botId }) => ({ instance, botId })))],
+  );
+};
+
+/** The first reason stands until the bot is released. False: it was quarantined before. */
+export const quarantineBot = async (
+  db: Queryable,
+  bot: { readonly instance: string; readonly botId: string },
+  reason: string,
+): Promise<boolean> => {
+  const { rowCount } = await db.query(
+    `update bots set quarantine_reason = $3, quarantined_at = farm_now()
+     where instance = $1 and bot_id = $2 and quarantine_reason is null`,
+    [bot.instance, bot.botId, reason],
+  );
+  return rowCount === 1;
+};
+
+/** Records what a bot posted and counts its errors in a row; INFO clears them. Returns the count. */
+export const recordBotEvent = async (
+  db: Queryable,
+  event: {
+    readonly instance: string;
+    readonly botId: string;
+    readonly sessionName: string;
+    readonly type: number;
+    readonly message: string;
+    readonly counts: 'error' | 'clears' | 'neither';
+  },
+): Promise<number> => {
+  const { rows } = await db.query<{ errorEvents: number }>(
+    `update bots set error_events = case $3 when 'error' then error_events + 1 when 'clears' then 0 else error_events end
+     where instance = $1 and bot_id = $2 returning error_events as "errorEvents"`,
+    [event.instance, event.botId, event.counts],
+  );
+  await db.query('insert into bot_events (instance, bot_id, session_name, type, message) values ($1, $2, $3, $4, $5)', [
+    event.instance,
+    event.botId,
+    event.sessionName,
+    event.type,
+    event.message,
+  ]);
+  const [row] = rows;
+  if (row === undefined) throw new Error('a session without its bot');
+  return row.errorEvents;
+};
+
+/** Keeps the newest events of a bot. */
+export const trimBotEvents = async (
+  db: Queryable,
+  bot: { readonly instance: string; readonly botId: string },
+  keptMax: number,
+): Promise<void> => {
+  await db.query(
+    `delete from bot_events where instance = $1 and bot_id = $2 and id <= (
+       select id from bot_events where instance = $1 and bot_id = $2 order by id desc offset $3 limit 1)`,
+    [bot.instance, bot.botId, keptMax],
+  );
+};

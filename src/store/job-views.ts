@@ -1,0 +1,138 @@
+/** Jobs as people and programs see them: everything a door shows, in one read. */
+import type { ReservationTicket } from '../core/job-request.ts';
+import type { FailureCause, HeldBy, JobState } from '../core/job.ts';
+import type { OpenLeaseState } from '../core/lease.ts';
+import type { Constraint } from '../core/match.ts';
+import type { StationWork } from '../core/station-work.ts';
+import type { TestResult } from '../core/test-result.ts';
+import type { Verdict } from '../core/verdict.ts';
+import type { Queryable } from './transaction.ts';
+
+export type JobViewRow = {
+  readonly id: number;
+  readonly instance: string;
+  readonly requestId: string;
+  readonly station: string;
+  readonly work: StationWork | null;
+  readonly payloadType: string | null;
+  readonly payload: Buffer | null;
+  readonly constraints: readonly Constraint[];
+  readonly deviceId: number | null;
+  readonly serials: Readonly<Record<string, string>>;
+  readonly requestedBotId: string | null;
+  readonly priority: number;
+  readonly route: string | null;
+  readonly onFailed: 'stop' | 'continue';
+  readonly attemptsMax: number;
+  readonly queueTimeoutMs: number | null;
+  readonly executionTimeoutMs: number | null;
+  readonly expiresAt: Date | null;
+  readonly reservation: ReservationTicket | null;
+  readonly state: JobState;
+  readonly heldBy: HeldBy | null;
+  readonly heldReason: string | null;
+  readonly attempts: number;
+  readonly avoidedBots: readonly string[];
+  readonly verdict: Verdict | null;
+  readonly failure: FailureCause | null;
+  readonly reason: string | null;
+  readonly cancelReason: string | null;
+  readonly resultType: string | null;
+  readonly result: Buffer | null;
+  readonly botId: string | null;
+  readonly leaseId: string | null;
+  readonly leaseState: OpenLeaseState | null;
+  readonly enqueuedAt: Date;
+  readonly startedAt: Date | null;
+  readonly endedAt: Date | null;
+};
+
+const COLUMNS = `
+  j.id, j.instance, j.request_id as "requestId", j.station, j.work, j.payload_type as "payloadType", j.payload,
+  q.constraints, j.device_id as "deviceId",
+  coalesce((select jsonb_object_agg(s.name, s.value order by s.added) from device_serials s
+            where s.device_id = j.device_id), '{}') as serials,
+  j.requested_bot_id as "requestedBotId", j.priority, j.route, j.on_failed as "onFailed",
+  j.attempts_max as "attemptsMax",
+  round(extract(epoch from j.queue_deadline - j.enqueued_at) * 1000)::bigint as "queueTimeoutMs",
+  j.execution_timeout_ms as "executionTimeoutMs", j.expires_at as "expiresAt", j.reservation, j.state,
+  j.held_by as "heldBy", j.held_reason as "heldReason", j.attempts, j.avoided_bots as "avoidedBots", j.verdict,
+  j.failure, j.reason, j.cancel_reason as "cancelReason", j.result_type as "resultType", j.result, j.bot_id as "botId",
+  l.id as "leaseId", l.state as "leaseState",
+  j.enqueued_at as "enqueuedAt", j.started_at as "startedAt", j.ended_at as "endedAt"`;
+
+const TABLES = `jobs j join requirements q on q.id = j.requirement_id
+  left join leases l on l.job_id = j.id and l.state in ('PENDING', 'ACTIVE', 'CANCELLING')`;
+
+/** In no particular order; ids unknown are absent. */
+export const readJobViews = async (db: Queryable, ids: readonly number[]): Promise<ReadonlyMap<number, JobViewRow>> => {
+  if (ids.length === 0) return new Map();
+  const { rows } = await db.query<JobViewRow>(`select ${COLUMNS} from ${TABLES} where j.id = any($1::bigint[])`, [ids]);
+  return new Map(rows.map((row) => [row.id, row]));
+};
+
+/** Null: there is no such job in that instance. */
+export const readJobView = async (db: Queryable, instance: string, id: number): Promise<JobViewRow | null> => {
+  const { rows } = await db.query<JobViewRow>(
+    `select ${COLUMNS} from ${TABLES} where j.id = $1::bigint and j.instance = $2`,
+    [id, instance],
+  );
+  return rows[0] ?? null;
+};
+
+/** By the name its client chose. Null: no reservation of that name came to that instance. */
+export const readReservedJobView = async (
+  db: Queryable,
+  instance: string,
+  name: string,
+): Promise<JobViewRow | null> => {
+  const { rows } = await db.query<JobViewRow>(
+    `select ${COLUMNS} from ${TABLES}
+     where j.reservation is not null and j.reservation ->> 'name' = $1 and j.instance = $2`,
+    [name, instance],
+  );
+  return rows[0] ?? null;
+};
+
+/** The results that count of one attempt, in the order in which they came. */
+export const readAttemptResults = async (db: Queryable, jobId: number, attempt: number): Promise<TestResult[]> => {
+  const { rows } = await db.query<{ result: TestResult }>(
+    'select result from test_results where job_id = $1 and attempt = $2 and not stale order by id',
+    [jobId, attempt],
+  );
+  return rows.map((row) => row.result);
+};
+
+/** What a list of jobs may be narrowed to. Null or empty: not narrowed. */
+export type JobFilter = {
+  readonly instance: string;
+  readonly states: readonly JobState[];
+  readonly station: string | null;
+  readonly route: string | null;
+  /** The value of any serial of its DUT. */
+  readonly serial: string | null;
+};
+
+/**
+ * Ids of one page, newest first, with the bytes that each job's task would add to an answer.
+ * @param below only ids lower than this; null: from the newest on.
+ */
+export const readJobPage = async (
+  db: Queryable,
+  filter: JobFilter,
+  page: { readonly below: number | null; readonly limit: number },
+): Promise<{ readonly id: number; readonly bytes: number }[]> => {
+  const { rows } = await db.query<{ id: number; bytes: number }>(
+    `select j.id, coalesce(octet_length(j.payload), octet_length(j.work::text)) + coalesce(octet_length(j.result), 0)
+              as bytes
+     from jobs j
+     where j.instance = $1 and ($2::bigint is null or j.id < $2)
+       and (cardinality($3::text[]) = 0 or j.state = any($3))
+       and ($4::text is null or j.station = $4) and ($5::text is null or j.route = $5)
+       and ($6::text is null or j.device_id in (
+         select s.device_id from device_serials s where s.instance = $1 and s.value = $6))
+     order by j.id desc limit $7`,
+    [filter.instance, page.below, filter.states, filter.station, filter.route, filter.serial, page.limit],
+  );
+  return rows;
+};

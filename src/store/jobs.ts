@@ -1,0 +1,226 @@
+/** The jobs table: what the transitions read and write. */
+import type { Constraint } from '../core/match.ts';
+import type { FailureCause, HeldBy, JobState } from '../core/job.ts';
+import type { StationWork } from '../core/station-work.ts';
+import type { Verdict } from '../core/verdict.ts';
+import { asJson, type Queryable } from './transaction.ts';
+
+/** A job as the transitions need it; bytes of its payload are read only where they are handed out. */
+export type JobRow = {
+  readonly id: number;
+  readonly instance: string;
+  readonly station: string;
+  readonly testIds: readonly string[];
+  readonly requirementId: number;
+  readonly deviceId: number | null;
+  readonly requestedBotId: string | null;
+  readonly priority: number;
+  readonly route: string | null;
+  readonly onFailed: 'stop' | 'continue';
+  readonly attemptsMax: number;
+  readonly executionTimeoutMs: number | null;
+  state: JobState;
+  heldBy: HeldBy | null;
+  heldReason: string | null;
+  attempts: number;
+  refusals: number;
+  avoidedBots: readonly string[];
+  gateClearedUntil: Date | null;
+  botId: string | null;
+  cancelReason: string | null;
+  verdict: Verdict | null;
+  failure: FailureCause | null;
+  /** google.rpc.Code of the lease that ended it, where that was none of ours to judge; null: OK, or not ended by a lease. */
+  leaseCode: number | null;
+  reason: string | null;
+  resultType: string | null;
+  /** Base64, since rows travel to the database as JSON. */
+  result: string | null;
+  queuedAt: Date;
+  startedAt: Date | null;
+  endedAt: Date | null;
+};
+
+/** Shared by every statement that reads a JobRow. */
+export const JOB_COLUMNS = `
+  j.id, j.instance, j.station, j.requirement_id as "requirementId", j.device_id as "deviceId",
+  j.requested_bot_id as "requestedBotId", j.priority, j.route, j.on_failed as "onFailed",
+  j.attempts_max as "attemptsMax", j.execution_timeout_ms as "executionTimeoutMs", j.state, j.held_by as "heldBy",
+  j.held_reason as "heldReason", j.attempts, j.refusals, j.avoided_bots as "avoidedBots",
+  j.gate_cleared_until as "gateClearedUntil", j.bot_id as "botId", j.cancel_reason as "cancelReason", j.verdict,
+  j.failure, j.lease_code as "leaseCode", j.reason, j.result_type as "resultType", encode(j.result, 'base64') as result,
+  j.queued_at as "queuedAt", j.started_at as "startedAt", j.ended_at as "endedAt",
+  array(select t ->> 'testId' from jsonb_array_elements(j.work -> 'tests') t) as "testIds"`;
+
+/**
+ * Locks the named jobs and those that the named sessions hold, by id; then the held jobs of their DUTs' routes, which
+ * wait for the end of one of them. The second look is a statement of its own: while the first waited for a lock, an
+ * enqueue may have committed a mate that the first one's snapshot cannot show.
+ */
+export const lockJobs = async (
+  db: Queryable,
+  wanted: { readonly jobIds: readonly number[]; readonly sessionNames: readonly string[] },
+): Promise<JobRow[]> => {
+  const { rows: named } = await db.query<JobRow>(
+    `select ${JOB_COLUMNS} from jobs j
+     where j.id = any($1::bigint[]) or j.id in (
+       select job_id from leases where session_name = any($2::text[]) and state in ('PENDING', 'ACTIVE', 'CANCELLING'))
+     order by j.id for update of j`,
+    [wanted.jobIds, wanted.sessionNames],
+  );
+  const routed = named.filter((job) => job.route !== null);
+  if (routed.length === 0) return named;
+  const { rows: mates } = await db.query<JobRow>(
+    `select ${JOB_COLUMNS} from jobs j
+     where j.state = 'QUEUED' and j.held_by is not null and not j.id = any($2::bigint[])
+       and (j.device_id, j.route) in (
+         select r."deviceId", r.route from jsonb_to_recordset($1::jsonb) as r("deviceId" bigint, route text))
+     order by j.id for update of j`,
+    [asJson(routed.map(({ deviceId, route }) => ({ deviceId, route }))), named.map(({ id }) => id)],
+  );
+  return [...named, ...mates];
+};
+
+/** Writes back every column a transition may change. */
+export const updateJobs = async (db: Queryable, jobs: readonly JobRow[]): Promise<void> => {
+  if (jobs.length === 0) return;
+  await db.query(
+    `update jobs j set
+       state = r.state, held_by = r."heldBy", held_reason = r."heldReason", attempts = r.attempts,
+       refusals = r.refusals, avoided_bots = r."avoidedBots", gate_cleared_until = r."gateClearedUntil",
+       bot_id = r."botId", cancel_reason = r."cancelReason", verdict = r.verdict, failure = r.failure,
+       lease_code = r."leaseCode", reason = r.reason, result_type = r."resultType", result = decode(r.result, 'base64'),
+       queued_at = r."queuedAt", started_at = r."startedAt", ended_at = r."endedAt"
+     from jsonb_to_recordset($1::jsonb) as r(
+       id bigint, state text, "heldBy" text, "heldReason" text, attempts integer, refusals integer,
+       "avoidedBots" text[], "gateClearedUntil" timestamptz, "botId" text, "cancelReason" text, verdict text,
+       failure text, "leaseCode" integer, reason text, "resultType" text, result text, "queuedAt" timestamptz, "startedAt" timestamptz,
+       "endedAt" timestamptz)
+     where j.id = r.id`,
+    [asJson(jobs)],
+  );
+};
+
+/** What a grant may take, with what is needed to make its payload. */
+export type Candidate = {
+  readonly id: number;
+  readonly requirementId: number;
+  readonly deviceId: number | null;
+  readonly requestedBotId: string | null;
+  readonly priority: number;
+  readonly avoidedBots: readonly string[];
+};
+
+/** Candidates read for one DUT or bot beyond the one wanted, since the first may avoid that very bot. */
+const PINNED_CANDIDATES_MAX = 8;
+/** Jobs that avoid some bot, read beside the plain ones, so that they hold up nobody who can take the next one. */
+const AVOIDING_CANDIDATES_MAX = 32;
+
+/**
+ * Locks the heads of the queues asked for, skipping what others hold. The cost is that of the rows taken, whatever waits
+ * behind them.
+ */
+export const lockCandidates = async (
+  db: Queryable,
+  queues: {
+    readonly classes: readonly { readonly requirementId: number; readonly wanted: number }[];
+    readonly deviceIds: readonly number[];
+    readonly bots: readonly { readonly instance: string; readonly botId: string; readonly wanted: number }[];
+  },
+): Promise<Candidate[]> => {
+  const columns = `id, requirement_id as "requirementId", device_id as "deviceId",
+    requested_bot_id as "requestedBotId", priority, avoided_bots as "avoidedBots"`;
+  const { rows } = await db.query<Candidate>(
+    `with of_classes as (
+       select pick.* from jsonb_to_recordset($1::jsonb) as q("requirementId" bigint, wanted integer)
+       cross join lateral (
+         select ${columns} from jobs
+         where requirement_id = q."requirementId" and state = 'QUEUED' and held_by is null and device_id is null
+           and requested_bot_id is null and avoided_bots = '{}'
+         order by priority, id limit q.wanted for update skip locked) pick
+     ), avoiding as (
+       select pick.* from jsonb_to_recordset($1::jsonb) as q("requirementId" bigint, wanted integer)
+       cross join lateral (
+         select ${columns} from jobs
+         where requirement_id = q."requirementId" and state = 'QUEUED' and held_by is null and device_id is null
+           and requested_bot_id is null and avoided_bots <> '{}'
+         order by priority, id limit ${String(AVOIDING_CANDIDATES_MAX)} for update skip locked) pick
+     ), of_devices as (
+       select pick.* from unnest($2::bigint[]) as q(device_id)
+       cross join lateral (
+         select ${columns} from jobs
+         where device_id = q.device_id and state = 'QUEUED' and held_by is null
+         order by priority, id limit ${String(PINNED_CANDIDATES_MAX)} for update skip locked) pick
+     ), of_bots as (
+       select pick.* from jsonb_to_recordset($3::jsonb) as q(instance text, "botId" text, wanted integer)
+       cross join lateral (
+         select ${columns} from jobs
+         where instance = q.instance and requested_bot_id = q."botId" and device_id is null and state = 'QUEUED'
+           and held_by is null
+         order by priority, id limit q.wanted + ${String(PINNED_CANDIDATES_MAX)} for update skip locked) pick
+     )
+     select * from of_classes union all select * from avoiding
+     union all select * from of_devices union all select * from of_bots
+     order by priority, id`,
+    [asJson(queues.classes), queues.deviceIds, asJson(queues.bots)],
+  );
+  return rows;
+};
+
+/** What a bot is handed: a station's work as submitted; null: foreign bytes, which stay with the job. */
+export type JobTask = { readonly work: StationWork | null };
+
+/** The jobs about to be granted, already locked, with their work. */
+export const readGrantable = async (
+  db: Queryable,
+  jobIds: readonly number[],
+): Promise<ReadonlyMap<number, { readonly row: JobRow; readonly task: JobTask }>> => {
+  const { rows } = await db.query<JobRow & JobTask>(
+    `select ${JOB_COLUMNS}, j.work from jobs j where j.id = any($1::bigint[])`,
+    [jobIds],
+  );
+  return new Map(rows.map(({ work, ...row }) => [row.id, { row, task: { work } }]));
+};
+
+/**
+ * Interns sets of constraints; returns their ids in the order given. Reads before it writes, since nearly always the set
+ * is known.
+ */
+export const internRequirements = async (
+  db: Queryable,
+  sets: readonly { readonly instance: string; readonly canon: string; readonly constraints: readonly Constraint[] }[],
+): Promise<number[]> => {
+  const { rows } = await db.query<{ ordinal: number; id: number }>(
+    `with asked as (
+       select distinct on (r.instance, r.canon) r.* from jsonb_to_recordset($1::jsonb)
+         as r(instance text, canon text, constraints jsonb) order by r.instance, r.canon
+     ), added as (
+       insert into requirements (instance, canon, constraints)
+       select a.instance, a.canon, a.constraints from asked a
+       where not exists (select from requirements k where k.instance = a.instance and k.canon = a.canon)
+       on conflict (instance, canon) do update set canon = excluded.canon
+       returning id, instance, canon
+     ), known as (
+       select k.id, k.instance, k.canon from requirements k join asked a using (instance, canon)
+       union select id, instance, canon from added
+     )
+     select o.ordinal, k.id
+     from rows from (jsonb_to_recordset($1::jsonb) as (instance text, canon text)) with ordinality
+       as o(instance, canon, ordinal)
+     join known k on k.instance = o.instance and k.canon = o.canon
+     order by o.ordinal`,
+    [asJson(sets)],
+  );
+  return rows.map((row) => row.id);
+};
+
+export const readRequirements = async (
+  db: Queryable,
+  ids: readonly number[],
+): Promise<{ id: number; instance: string; constraints: readonly Constraint[] }[]> => {
+  const { rows } = await db.query<{ id: number; instance: string; constraints: readonly Constraint[] }>(
+    'select id, instance, constraints from requirements where id = any($1::bigint[])',
+    [ids],
+  );
+  return rows;
+};

@@ -1,0 +1,142 @@
+/** The leases table. */
+import type { LeaseState } from '../core/lease.ts';
+import type { GrantedWork } from '../core/station-work.ts';
+import { asJson, type Queryable } from './transaction.ts';
+
+export type LeaseRow = {
+  readonly id: string;
+  readonly jobId: number;
+  readonly instance: string;
+  readonly deviceId: number | null;
+  readonly station: string;
+  readonly attempt: number;
+  readonly gated: boolean;
+  readonly lostAfterMs: number;
+  readonly grantedAt: Date;
+  readonly botId: string;
+  sessionName: string;
+  state: LeaseState;
+  echoedAt: Date | null;
+  startedAt: Date | null;
+  cancelAskedAt: Date | null;
+  executionDeadline: Date | null;
+  closedAt: Date | null;
+  closedReason: string | null;
+};
+
+const COLUMNS = `
+  l.id, l.job_id as "jobId", l.instance, l.device_id as "deviceId", l.station, l.attempt, l.gated,
+  l.lost_after_ms as "lostAfterMs", l.granted_at as "grantedAt", l.bot_id as "botId",
+  l.session_name as "sessionName", l.state, l.echoed_at as "echoedAt", l.started_at as "startedAt",
+  l.cancel_asked_at as "cancelAskedAt", l.execution_deadline as "executionDeadline", l.closed_at as "closedAt",
+  l.closed_reason as "closedReason"`;
+
+/** Locks the open leases of these sessions and of these jobs, by id. Their jobs must be locked before. */
+export const lockOpenLeases = async (
+  db: Queryable,
+  wanted: { readonly sessionNames: readonly string[]; readonly jobIds: readonly number[] },
+): Promise<LeaseRow[]> => {
+  const { rows } = await db.query<LeaseRow>(
+    `select ${COLUMNS} from leases l
+     where (l.session_name = any($1::text[]) or l.job_id = any($2::bigint[]))
+       and l.state in ('PENDING', 'ACTIVE', 'CANCELLING')
+     order by l.id for update`,
+    [wanted.sessionNames, wanted.jobIds],
+  );
+  return rows;
+};
+
+/** Leases of a session that have ended, by id: what a late report is held against. */
+export const readLeases = async (db: Queryable, ids: readonly string[]): Promise<LeaseRow[]> => {
+  if (ids.length === 0) return [];
+  const { rows } = await db.query<LeaseRow>(
+    `select ${COLUMNS} from leases l where l.id = any($1::uuid[]) order by l.id`,
+    [ids],
+  );
+  return rows;
+};
+
+export const updateLeases = async (db: Queryable, leases: readonly LeaseRow[]): Promise<void> => {
+  if (leases.length === 0) return;
+  await db.query(
+    `update leases l set
+       session_name = r."sessionName", state = r.state, echoed_at = r."echoedAt", started_at = r."startedAt",
+       cancel_asked_at = r."cancelAskedAt", execution_deadline = r."executionDeadline", closed_at = r."closedAt",
+       closed_reason = r."closedReason"
+     from jsonb_to_recordset($1::jsonb) as r(
+       id uuid, "sessionName" text, state text, "echoedAt" timestamptz, "startedAt" timestamptz,
+       "cancelAskedAt" timestamptz, "executionDeadline" timestamptz, "closedAt" timestamptz, "closedReason" text)
+     where l.id = r.id`,
+    [asJson(leases)],
+  );
+};
+
+/** A grant about to be written. `work` null: the job's own payload is handed out. */
+export type NewLease = {
+  readonly id: string;
+  readonly jobId: number;
+  readonly instance: string;
+  readonly sessionName: string;
+  readonly botId: string;
+  readonly deviceId: number | null;
+  readonly station: string;
+  readonly attempt: number;
+  readonly gated: boolean;
+  readonly work: GrantedWork | null;
+  readonly lostAfterMs: number;
+};
+
+/**
+ * Writes the grants. A DUT that another transaction leased meanwhile, or a job, keeps its one open lease and the grant is
+ * left out: the ids that were written come back.
+ */
+export const insertLeases = async (db: Queryable, leases: readonly NewLease[]): Promise<ReadonlySet<string>> => {
+  if (leases.length === 0) return new Set();
+  const { rows } = await db.query<{ id: string }>(
+    `insert into leases (id, job_id, instance, session_name, bot_id, device_id, station, state, attempt, gated,
+                         work, lost_after_ms)
+     select r.id, r."jobId", r.instance, r."sessionName", r."botId", r."deviceId", r.station, 'PENDING', r.attempt,
+            r.gated, r.work, r."lostAfterMs"
+     from jsonb_to_recordset($1::jsonb) as r(
+       id uuid, "jobId" bigint, instance text, "sessionName" text, "botId" text, "deviceId" bigint, station text,
+       attempt integer, gated boolean, work jsonb, "lostAfterMs" bigint)
+     on conflict do nothing
+     returning id`,
+    [asJson(leases)],
+  );
+  return new Set(rows.map((row) => row.id));
+};
+
+/** A lease as a session's home keeps it in memory, payload and all. */
+export type HeldRow = {
+  readonly id: string;
+  readonly sessionName: string;
+  readonly jobId: number;
+  readonly station: string;
+  readonly deviceId: number | null;
+  readonly state: 'PENDING' | 'ACTIVE' | 'CANCELLING';
+  readonly attempt: number;
+  readonly echoedAt: Date | null;
+  readonly grantedAt: Date;
+  readonly executionDeadline: Date | null;
+  /** Null: foreign work, whose payload follows. */
+  readonly work: GrantedWork | null;
+  readonly payloadType: string | null;
+  readonly payload: Buffer | null;
+};
+
+/** The open leases of these sessions with what their bots were given. */
+export const readHeldLeases = async (db: Queryable, sessionNames: readonly string[]): Promise<HeldRow[]> => {
+  if (sessionNames.length === 0) return [];
+  const { rows } = await db.query<HeldRow>(
+    `select l.id, l.session_name as "sessionName", l.job_id as "jobId", l.station, l.device_id as "deviceId", l.state,
+            l.attempt, l.echoed_at as "echoedAt", l.granted_at as "grantedAt",
+            l.execution_deadline as "executionDeadline",
+            l.work, j.payload_type as "payloadType", j.payload
+     from leases l join jobs j on j.id = l.job_id
+     where l.session_name = any($1::text[]) and l.state in ('PENDING', 'ACTIVE', 'CANCELLING')
+     order by l.granted_at, l.id`,
+    [sessionNames],
+  );
+  return rows;
+};

@@ -1,0 +1,130 @@
+/** What has run out, found and locked by any replica that looks; what another one sweeps is skipped. */
+import type { LeaseEvent } from '../core/lease.ts';
+import type { Queryable } from './transaction.ts';
+
+/** Rows one sweep takes at a time; the rest is due at the next round. */
+export const SWEEP_MAX = 200;
+
+/**
+ * Its own home says so, having looked at its monotonic clock, or the home itself has been silent for a whole ttl; and
+ * never during an amnesty (invariant 9). `$1` is this replica, `$2` the ttl in milliseconds.
+ */
+const MAY_EXPIRE = `
+  not exists (select from farm_marks where amnesty_until > farm_now())
+  and (s.home_replica = $1 or not exists (
+    select from replicas h where h.id = s.home_replica and h.last_seen_at + $2 * interval '1 millisecond' > farm_now()))`;
+
+export type Sweeper = { readonly replica: string; readonly ttlMs: number };
+
+/** Sessions past their time to live, locked. */
+export const lockLapsed = async (
+  db: Queryable,
+  by: Sweeper,
+): Promise<{ name: string; instance: string; botId: string; now: Date }[]> => {
+  const { rows } = await db.query<{ name: string; instance: string; botId: string; now: Date }>(
+    `select s.name, s.instance, s.bot_id as "botId", farm_now() as now from bot_sessions s
+     where s.state = 'OPEN' and s.expires_at < farm_now() and ${MAY_EXPIRE}
+     order by s.name limit ${String(SWEEP_MAX)} for update of s skip locked`,
+    [by.replica, by.ttlMs],
+  );
+  return rows;
+};
+
+export const markLapsed = async (db: Queryable, names: readonly string[]): Promise<void> => {
+  await db.query(`update bot_sessions set state = 'LAPSED' where name = any($1::text[]) and state = 'OPEN'`, [names]);
+};
+
+/** Closes lapsed sessions that hold nothing any more; returns their names. */
+export const closeEmptyLapsed = async (
+  db: Queryable,
+  names: readonly string[],
+): Promise<{ instance: string; botId: string }[]> => {
+  const { rows } = await db.query<{ instance: string; botId: string }>(
+    `update bot_sessions s set state = 'CLOSED', closed_at = farm_now(),
+       closed_reason = 'expired: not heard of within its time to live'
+     where s.name = any($1::text[]) and s.state = 'LAPSED' and not exists (
+       select from leases l where l.session_name = s.name and l.state in ('PENDING', 'ACTIVE', 'CANCELLING'))
+     returning s.instance, s.bot_id as "botId"`,
+    [names],
+  );
+  return rows;
+};
+
+export type DueLease = {
+  readonly leaseId: string;
+  readonly jobId: number;
+  readonly sessionName: string;
+  readonly event: LeaseEvent;
+  readonly now: Date;
+};
+
+/** Leases past one of their clocks; their sessions are locked, so that no report of the bot's can cross. */
+export const lockDueLeases = async (
+  db: Queryable,
+  by: Sweeper,
+  limits: { readonly acceptUnechoedMs: number; readonly acceptEchoedMs: number; readonly cancelGraceMs: number },
+): Promise<DueLease[]> => {
+  const { rows } = await db.query<DueLease>(
+    `select l.id as "leaseId", l.job_id as "jobId", l.session_name as "sessionName", farm_now() as now,
+            case
+              when s.seen_at + l.lost_after_ms * interval '1 millisecond' < farm_now() and ${MAY_EXPIRE}
+                then 'LOST_AFTER_PASSED'
+              when l.state = 'CANCELLING' then 'CANCEL_GRACE_PASSED'
+              when l.state = 'PENDING' then 'ACCEPT_TIMED_OUT'
+              else 'EXECUTION_TIMED_OUT'
+            end as event
+     from leases l join bot_sessions s on s.name = l.session_name
+     where l.state in ('PENDING', 'ACTIVE', 'CANCELLING') and (
+       (l.state = 'PENDING' and l.echoed_at is null and l.granted_at + $3 * interval '1 millisecond' < farm_now())
+       or (l.state = 'PENDING' and l.granted_at + $4 * interval '1 millisecond' < farm_now())
+       or (l.state = 'CANCELLING' and l.cancel_asked_at + $5 * interval '1 millisecond' < farm_now())
+       or (l.state = 'ACTIVE' and l.execution_deadline < farm_now())
+       or (s.state = 'LAPSED' and s.seen_at + l.lost_after_ms * interval '1 millisecond' < farm_now() and ${MAY_EXPIRE}))
+     order by s.name limit ${String(SWEEP_MAX)} for update of s skip locked`,
+    [by.replica, by.ttlMs, limits.acceptUnechoedMs, limits.acceptEchoedMs, limits.cancelGraceMs],
+  );
+  return rows;
+};
+
+export type DueJob = {
+  readonly id: number;
+  readonly cause: 'QUEUE_TIMEOUT' | 'MATCH_TIMEOUT' | 'EXPIRED';
+  readonly now: Date;
+};
+
+/** Jobs past a deadline of theirs. They are found, not locked: the caller locks with what hangs on them. */
+export const findDueJobs = async (db: Queryable): Promise<DueJob[]> => {
+  const { rows } = await db.query<DueJob>(
+    `select * from (
+       select id, 'QUEUE_TIMEOUT' as cause, farm_now() as now from jobs
+         where state = 'QUEUED' and queue_deadline < farm_now()
+       union all
+       select id, 'MATCH_TIMEOUT', farm_now() from jobs where state = 'QUEUED' and match_deadline < farm_now()
+       union all
+       select id, 'EXPIRED', farm_now() from jobs where ended_at is null and expires_at < farm_now()
+     ) due order by id limit ${String(SWEEP_MAX)}`,
+  );
+  return rows;
+};
+
+/** What is remembered for a while only: closed sessions nobody's lease names, enqueue requests, silent replicas. */
+export const forgetOld = async (
+  db: Queryable,
+  kept: { readonly closedMs: number; readonly enqueueMs: number },
+): Promise<void> => {
+  await db.query(
+    `delete from bot_sessions s where s.name in (
+       select name from bot_sessions c
+       where c.state = 'CLOSED' and c.closed_at < farm_now() - $1 * interval '1 millisecond'
+         and not exists (select from leases l where l.session_name = c.name)
+       limit ${String(SWEEP_MAX)})`,
+    [kept.closedMs],
+  );
+  await db.query(
+    `delete from enqueue_requests where (instance, request_id) in (
+       select instance, request_id from enqueue_requests where at < farm_now() - $1 * interval '1 millisecond'
+       limit ${String(SWEEP_MAX)})`,
+    [kept.enqueueMs],
+  );
+  await db.query(`delete from replicas where last_seen_at < farm_now() - interval '1 day'`);
+};

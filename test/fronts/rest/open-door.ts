@@ -1,0 +1,120 @@
+/** The HTTP door of a whole farm on a real database, and a client of it that sends anything. */
+import http from 'node:http';
+import type { Limits } from '../../../src/core/limits.ts';
+import type { Line } from '../../../src/core/line.ts';
+import type { Home } from '../../../src/farm/home.ts';
+import { openHome } from '../../../src/farm/open-home.ts';
+import { stopHome } from '../../../src/farm/stop-home.ts';
+import { type HttpDoor, serveHttp } from '../../../src/fronts/rest/serve-http.ts';
+import { type FreshDatabase, freshDatabase } from '../../support/database.ts';
+import { createTestFarm, type TestFarm } from '../../support/farm.ts';
+
+type Row = Readonly<Record<string, unknown>>;
+/** What tests read by name; the rest they compare. */
+export type Json = Row & { readonly id: number; readonly detail: string; readonly nextPageToken: string };
+
+export type Answer = {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly text: string;
+  /** Of a JSON body; an empty object: it is none. */
+  readonly json: Json;
+};
+
+export type TestDoor = {
+  readonly database: FreshDatabase;
+  readonly farm: TestFarm;
+  readonly home: Home;
+  readonly door: HttpDoor;
+  readonly logged: { readonly level: string; readonly facts: object }[];
+  readonly setReady: (why: string) => void;
+  readonly send: (
+    method: string,
+    path: string,
+    options?: { readonly body?: unknown; readonly headers?: http.OutgoingHttpHeaders },
+  ) => Promise<Answer>;
+  readonly close: () => Promise<void>;
+};
+
+export async function openDoor(
+  options: {
+    readonly lines?: readonly Line[];
+    readonly limits?: { readonly [Group in keyof Limits]?: Partial<Limits[Group]> };
+  } = {},
+): Promise<TestDoor> {
+  const database = await freshDatabase();
+  const logged: { level: string; facts: object }[] = [];
+  const say = (level: string) => (facts: object) => void logged.push({ level, facts });
+  const farm: TestFarm = {
+    ...createTestFarm({ database, ...options }),
+    log: { info: say('info'), warn: say('warn'), error: say('error') },
+  };
+  const home = openHome(farm);
+  let notReady = '';
+  const door = await serveHttp({
+    home,
+    address: { host: '127.0.0.1', port: 0 },
+    metrics: {
+      contentType: (accept) => (accept === 'application/openmetrics-text' ? accept : 'text/plain; version=0.0.4'),
+      text: (accept) => Promise.resolve(`# for ${accept ?? 'anybody'}\n`),
+    },
+    ready: () => Promise.resolve({ ok: notReady === '', why: notReady }),
+    doors: [{ name: 'grpc', at: '127.0.0.1:50051', what: 'for bots & schedulers' }],
+  });
+  return {
+    database,
+    farm,
+    home,
+    door,
+    logged,
+    setReady: (why) => {
+      notReady = why;
+    },
+    send: (method, path, { body, headers = {} } = {}) => send(door.port, method, path, body, headers),
+    close: async () => {
+      await stopHome(home);
+      await door.stop();
+      await database.drop();
+    },
+  };
+}
+
+/** The members of a list in an answer. */
+export const rowsOf = ({ json }: Answer, list: string): readonly Row[] => json[list] as readonly Row[];
+
+/** A body that is text goes as it is; anything else as JSON. */
+const send = (
+  port: number,
+  method: string,
+  path: string,
+  body: unknown,
+  headers: http.OutgoingHttpHeaders,
+): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    const bytes = body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body);
+    const kind =
+      bytes === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(bytes) };
+    const request = http.request({
+      port,
+      host: '127.0.0.1',
+      method,
+      path,
+      headers: { ...kind, ...headers },
+      agent: false,
+    });
+    request.on('error', reject).on('response', (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (part: string) => (text += part));
+      response.on('end', () => {
+        const isJson =
+          /json/.test(response.headers['content-type'] ?? '') && !/ndjson/.test(response.headers['content-type'] ?? '');
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          text,
+          json: (isJson && text !== '' ? JSON.parse(text) : {}) as Json,
+        });
+      });
+    });
+    request.end(bytes ?? undefined);
+  });

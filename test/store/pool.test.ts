@@ -1,0 +1,57 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type pg from 'pg';
+import { checkServer, createPool, POOL_LIMITS } from '../../src/store/pool.ts';
+import { freshDatabase } from '../support/database.ts';
+import type { FreshDatabase } from '../support/database.ts';
+
+describe('the pool', () => {
+  let database: FreshDatabase;
+  let pool: pg.Pool;
+  beforeAll(async () => {
+    database = await freshDatabase();
+  });
+  afterEach(() => pool.end());
+  afterAll(() => database.drop());
+
+  it('gives every session the limits of the design', async () => {
+    pool = createPool(database.url);
+    const { rows } = await pool.query(
+      `select name, setting::integer from pg_settings
+       where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout') order by name`,
+    );
+    expect(rows).toEqual([
+      { name: 'idle_in_transaction_session_timeout', setting: 10_000 },
+      { name: 'lock_timeout', setting: 1_000 },
+      { name: 'statement_timeout', setting: 5_000 },
+    ]);
+    expect(pool.options).toMatchObject({ max: 16, connectionTimeoutMillis: 2_000 });
+  });
+
+  it('ends a statement that runs too long', async () => {
+    pool = createPool(database.url, { ...POOL_LIMITS, statementMs: 50 });
+    await expect(pool.query('select pg_sleep(30)')).rejects.toThrow('statement timeout');
+  });
+
+  it('survives a connection that breaks between two statements of a transaction', async () => {
+    const lost: Error[] = [];
+    pool = createPool(database.url, POOL_LIMITS, (error) => lost.push(error));
+    const client = await pool.connect();
+    await client.query('begin');
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+    const ended = new Promise((resolve) => client.once('end', () => resolve(undefined)));
+    await database.pool.query('select pg_terminate_backend($1)', [rows[0]!.pid]);
+    await ended;
+    client.release(true);
+    expect(lost.map(({ message }) => message)).toContain('terminating connection due to administrator command');
+    expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+  });
+
+  it('refuses a server that may forget what it acknowledged', async () => {
+    pool = createPool(database.url);
+    // The run's server is such a one: speed is all that tests want of it.
+    await expect(checkServer(pool)).rejects.toMatchObject({
+      exitCode: 78,
+      message: expect.stringContaining('fsync = off'),
+    });
+  });
+});

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+import { ClosingLine } from './test/support/closing-line.ts';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
+    reporters: ['default', new ClosingLine()],
+    pool: 'forks',
+    // Generous: a limit is here to end what hangs, never to judge how fast a machine is.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
