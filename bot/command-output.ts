@@ -1,6 +1,7 @@
 /** What a command may say on its standard output, one JSON object a line; every other line is log. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Attachment } from '../src/gen/stationgrid/v1/work.ts';
@@ -68,12 +69,18 @@ export function onLines(stream: Readable, charsMax: number, take: (line: string)
   stream.on('error', () => undefined);
 }
 
-/** Names a file by its bytes. Null when it cannot be read. */
-export async function describeAttachment(path: string, folder: string): Promise<Attachment | null> {
+/** Names a file by its bytes. Null when it cannot be read, or is none: a pipe or a device might never end. */
+export async function describeAttachment(
+  path: string,
+  folder: string,
+  signal: AbortSignal,
+): Promise<Attachment | null> {
   const hash = createHash('sha256');
+  const file = resolve(folder, path);
   let sizeBytes = 0n;
   try {
-    for await (const chunk of createReadStream(resolve(folder, path))) {
+    if (!(await stat(file)).isFile()) return null;
+    for await (const chunk of createReadStream(file, { signal })) {
       const bytes = toBytes(chunk);
       hash.update(bytes);
       sizeBytes += BigInt(bytes.length);

@@ -99,8 +99,8 @@ class Bot {
   #session: string | null = null;
   #hasStarted = false;
   #drains = 0;
-  /** When, with no work left, the goodbye began; null before. */
-  #goodbyeMs: number | null = null;
+  /** With no work left it says goodbye, for so long as this takes. */
+  #isLeaving = false;
   #failures = 0;
   /** When the last answered request was sent: what the farm's patience is counted from, at the latest. */
   #answeredSentMs = 0;
@@ -186,7 +186,11 @@ class Bot {
         await untilAborted(AbortSignal.any([next, this.#end.signal]));
         continue;
       }
-      if (this.#isGone()) return 'drained';
+      if (this.#book.draining && !this.#isOwed()) {
+        // Nobody to say goodbye to.
+        if (this.#session === null) return 'drained';
+        this.#leave();
+      }
       const went = await this.#call();
       await this.#pause(went);
     }
@@ -202,7 +206,7 @@ class Bot {
     const isIdle = call === 'update' && !this.#book.draining && this.#book.leases.size === 0;
     const deadlineMs = isIdle ? limits.idlePollMs * (0.95 + 0.1 * this.#random()) : this.#paceMs(limits.callMs);
     const news = this.#news.next();
-    const leases = leaseBook.report(this.#book);
+    const leases = leaseBook.report(this.#book, limits.resultsBytesMax);
     this.#toldNews = this.#book.news;
     this.#wasIdle = isIdle;
     const sentMs = (this.#calledMs = clock.monotonicMs());
@@ -359,13 +363,15 @@ class Bot {
     return [...this.#book.leases.values()].some((lease) => lease.stage !== 'OFFERED');
   }
 
-  /** Drained with nothing to tell, and nobody to tell it to or nobody who hears it. */
-  #isGone(): boolean {
-    if (!this.#book.draining || this.#isOwed()) return false;
-    if (this.#session === null) return true;
-    const nowMs = this.#options.clock.monotonicMs();
-    this.#goodbyeMs ??= nowMs;
-    return nowMs - this.#goodbyeMs > this.#options.limits.farewellMs;
+  /** Bounds the goodbye: a farm that is gone hears none, and nothing is lost with it. */
+  #leave(): void {
+    if (this.#isLeaving) return;
+    this.#isLeaving = true;
+    const { clock, limits } = this.#options;
+    void clock.sleep(limits.goodbyeMs, this.#end.signal).then(() => {
+      this.#isLeaving = false;
+      if (!this.#isOwed()) this.#stopFor('drained');
+    });
   }
 }
 

@@ -121,8 +121,10 @@ export const freeSlots = (book: LeaseBook): number => book.capacity - [...book.l
 /**
  * The list for the next request. It remembers what it told: a lease that a reply leaves out is settled only if the
  * request of that reply had reported its end. Requests must go one at a time.
+ * @param resultsBytesMax completions whose results go beyond it wait for the next request; the first never waits.
  */
-export function report(book: LeaseBook): Lease[] {
+export function report(book: LeaseBook, resultsBytesMax: number): Lease[] {
+  let resultsBytes = 0;
   return [...book.leases.values()].map((lease) => {
     switch (lease.stage) {
       case 'OFFERED':
@@ -135,12 +137,21 @@ export function report(book: LeaseBook): Lease[] {
       case 'RUNNING':
       case 'STOPPING':
         return Lease.create({ id: lease.id, state: LeaseState.ACTIVE });
-      case 'ENDED':
+      case 'ENDED': {
+        const bytes = bytesOf(lease.ending);
+        const isLate = bytes > 0 && resultsBytes > 0 && resultsBytes + bytes > resultsBytesMax;
+        if (isLate) return Lease.create({ id: lease.id, state: LeaseState.ACTIVE });
+        resultsBytes += bytes;
         book.leases.set(lease.id, { ...lease, told: true });
         return toEndedLease(lease.id, lease.ending);
+      }
     }
   });
 }
+
+/** Of the result it carries; only work that has run has one. */
+const bytesOf = (ending: Completion | 'CANCELLED'): number =>
+  ending === 'CANCELLED' ? 0 : (ending.result?.value.length ?? 0);
 
 function toEndedLease(id: string, ending: Completion | 'CANCELLED'): Lease {
   if (ending === 'CANCELLED') return Lease.create({ id, state: LeaseState.CANCELLED });

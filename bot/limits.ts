@@ -21,7 +21,9 @@ export const defaultLimits = {
   pipesMs: 1_000,
   /** A drain waits this long for running work, then stops it. A run-in may take hours, so without end by default. */
   drainMs: Number.POSITIVE_INFINITY,
-  /** How long a drained bot tries to say goodbye, and how long one in a hurry tries to deliver what it has. */
+  /** How long a drained bot with nothing left to deliver tries to say goodbye. */
+  goodbyeMs: 2_000,
+  /** How long one in a hurry tries to deliver what it has. */
   farewellMs: 10_000,
   /** Tries of one event. Events are for people: they never hold up work. */
   eventTriesMax: 3,
@@ -38,6 +40,8 @@ export const defaultLimits = {
   reportResultsMax: 100,
   reportBytesMax: 768 * 1024,
   completionBytesMax: 768 * 1024,
+  /** The results of all completions in one request: the farm takes messages up to 4 MiB. */
+  resultsBytesMax: 3 * 1024 * 1024,
 };
 
 export type Limits = Readonly<typeof defaultLimits>;

@@ -35,7 +35,8 @@ export async function runCommand(
   onLines(child.stdout, limits.lineBytesMax, (line) => {
     const said = readLine(line);
     if (said.kind === 'measurement') record.measure(said.name, said.value, said.limits);
-    else if (said.kind === 'attachment') attachments.push(said.path);
+    // One too many is kept, so that the record says that there were more.
+    else if (said.kind === 'attachment' && attachments.length <= limits.attachmentsMax) attachments.push(said.path);
     record.log(line);
   });
   onLines(child.stderr, limits.lineBytesMax, (line) => {
@@ -46,7 +47,7 @@ export async function runCommand(
   const exit = await untilExit(child, signal, clock, limits);
   if ('why' in exit) return cannotStart(program, exit.why);
   for (const path of attachments) {
-    const attachment = await describeAttachment(path, folder);
+    const attachment = await describeAttachment(path, folder, signal);
     if (attachment === null) record.log(`The attachment ${path} cannot be read and is left out.`);
     else record.attach(attachment);
   }

@@ -37,7 +37,7 @@ export function createTestRecord(testId: string, clock: Clock, limits: Limits, s
     log,
     measure: (name, value, bounds = {}) => {
       const fault = faultOf(name, value, bounds);
-      if (fault !== null) faults.push(fault);
+      if (fault !== null && faults.length < limits.measurementsMax) faults.push(fault);
       if (measurements.length < limits.measurementsMax) {
         measurements.push(toMeasurement(headOf(name, limits.nameBytesMax), value, bounds, fault === null, limits));
       } else if (measurements.length === limits.measurementsMax) {

@@ -137,7 +137,7 @@ const logSchema = z.strictObject({
 
 const botsSchema = z.strictObject({
   recordBotEvents: onOff().prefault(true).register(says, {
-    meaning: 'Keep what bots post with PostBotEventTemp; false answers them and keeps nothing.',
+    meaning: 'Keep what bots post with PostBotEventTemp; false: it is answered UNIMPLEMENTED, as BuildGrid has it.',
     byDefault: 'true',
   }),
   echoPayload: z.enum(['until-completed', 'pending-only']).default('until-completed').register(says, {
@@ -149,7 +149,8 @@ const botsSchema = z.strictObject({
 
 const metricsSchema = z.strictObject({
   propertyLabels: nameList().prefault([]).register(says, {
-    meaning: 'Bot properties that become labels of `stationgrid_bots`. Name only those with few values: no serials.',
+    meaning:
+      'Bot properties that become labels of `stationgrid_bots_by_property` and `stationgrid_free_capacity_by_property`. Name only those with few values: no serials.',
     byDefault: 'none',
   }),
 });

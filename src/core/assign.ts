@@ -37,7 +37,7 @@ export const assign = <S extends Seeker, O extends Offer>(
   offers: readonly O[],
   isFree: (deviceId: number) => boolean,
 ): readonly Assignment<S, O>[] => {
-  const room = new Map(seekers.map((seeker) => [seeker, seeker.wanted]));
+  const room = new Map(seekers.filter(({ wanted }) => wanted > 0).map((seeker) => [seeker, seeker.wanted]));
   const taken = new Set<number>();
   const free = (deviceId: number | null): boolean => deviceId === null || (isFree(deviceId) && !taken.has(deviceId));
   const made: Assignment<S, O>[] = [];

@@ -16,7 +16,7 @@ export const BOT_TERMINATING = 4;
 
 export const statusName = (status: number): string => statusNames[status] ?? `STATUS_${String(status)}`;
 
-/** Only OK takes new leases (R §5.6). */
+/** Only OK takes new leases (docs/reference/contract.md, statuses). */
 export const takesWork = (status: number): boolean => status === OK;
 
 /** Leases it has not started go back to the queue at once. */

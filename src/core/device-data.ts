@@ -6,6 +6,8 @@ export type DroppedKey = { readonly key: string; readonly why: string };
 
 export type RecordLimits = {
   readonly serialsMax: number;
+  /** Of the value of one serial. */
+  readonly serialBytesMax: number;
   readonly componentsMax: number;
   readonly recordBytesMax: number;
 };
@@ -33,10 +35,15 @@ const NEVER_KEPT: ReadonlySet<string> = new Set([
  * Takes a reply's keys one by one, so that one bad key never costs the others: nil deletes, a serial becomes an alias,
  * anything else is set. A key or a record that grows past its limit is left out. The keys and types that DeviceData
  * allows were judged where the reply was read.
- * @param record.serials by name, names with their prefix `serials.`.
+ * @param record.serials by name, names with their prefix `serials.`: the newest value of each.
+ * @param record.serialCount former values of a name counted in: a unit keeps them all.
  */
 export const mergeDeviceData = (
-  record: { readonly data: DeviceRecordData; readonly serials: Readonly<Record<string, string>> },
+  record: {
+    readonly data: DeviceRecordData;
+    readonly serials: Readonly<Record<string, string>>;
+    readonly serialCount: number;
+  },
   reply: Readonly<Record<string, unknown>>,
   limits: RecordLimits,
 ): MergedRecord => {
@@ -47,7 +54,7 @@ export const mergeDeviceData = (
   let bytes = bytesOf(record.data);
   for (const [key, value] of Object.entries(reply)) {
     const why = key.startsWith(SERIAL_PREFIX)
-      ? takeSerial(record.serials, serials, key, value, limits.serialsMax)
+      ? takeSerial(record, serials, key, value, limits)
       : refuseKey(data, key, value, limits, bytes);
     if (why !== null) dropped.push({ key, why });
     else if (key.startsWith(SERIAL_PREFIX) || same(data.get(key), value)) continue;
@@ -64,16 +71,17 @@ export const mergeDeviceData = (
 
 /** Why the serial is not taken; null when it is, or is known already. */
 const takeSerial = (
-  known: Readonly<Record<string, string>>,
+  known: { readonly serials: Readonly<Record<string, string>>; readonly serialCount: number },
   taken: NamedSerial[],
   name: string,
   value: unknown,
-  serialsMax: number,
+  { serialsMax, serialBytesMax }: RecordLimits,
 ): string | null => {
-  if (known[name] === value) return null;
+  if (known.serials[name] === value) return null;
   if (value === null) return 'would delete a serial; a unit keeps every name it was known by';
   if (typeof value !== 'string' || value === '') return 'is an empty serial';
-  if (Object.keys(known).length + taken.length >= serialsMax) return `is more than ${serialsMax} serials`;
+  if (new TextEncoder().encode(value).length > serialBytesMax) return `is longer than ${serialBytesMax} bytes`;
+  if (known.serialCount + taken.length >= serialsMax) return `is more than ${serialsMax} serials`;
   taken.push({ name, value });
   return null;
 };

@@ -1,4 +1,4 @@
-/** A job at a gated station: it asks the shopfloor for leave before any bot is chosen (DESIGN §3, Gate). */
+/** A job at a gated station: it asks the shopfloor for leave before any bot is chosen (ARCHITECTURE, A gate). */
 import type { HeldBy, JobState } from './job.ts';
 
 /** As `HeldBy`; CLEARED: the shopfloor said yes, and the job may run for as long as that stands. */

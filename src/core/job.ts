@@ -1,4 +1,4 @@
-/** A job: one station to be run once. States, events and the one table that moves it (DESIGN §3, invariant 1). */
+/** A job: one station to be run once. States, events and the one table that moves it (ARCHITECTURE, invariant 1). */
 import type { LeaseMeans } from './lease.ts';
 
 export type JobState = 'QUEUED' | 'LEASED' | 'CANCELLING' | 'FINISHED' | 'FAILED' | 'CANCELLED';
@@ -103,5 +103,7 @@ export const jobEventOf = (
       return { event: 'CANCEL_ACKNOWLEDGED', cause: null };
     case 'TIMED_OUT':
       return { event: 'TIMED_OUT', cause: 'EXECUTION_TIMEOUT' };
+    case 'EXPIRED':
+      return { event: 'TIMED_OUT', cause: 'EXPIRED' };
   }
 };

@@ -1,4 +1,4 @@
-/** A lease: a job in a bot's hands. Its whole life is the table below (DESIGN: invariant 1). */
+/** A lease: a job in a bot's hands. Its whole life is the table below (ARCHITECTURE, invariant 1). */
 
 export type OpenLeaseState = 'PENDING' | 'ACTIVE' | 'CANCELLING';
 export type ClosedLeaseState = 'COMPLETED' | 'CANCELLED' | 'REFUSED' | 'WITHDRAWN' | 'LOST';
@@ -24,11 +24,21 @@ export type LeaseEvent =
   | 'SESSION_ENDED' // replaced without adopting the lease
   | 'LOST_AFTER_PASSED'
   | 'CANCEL_GRACE_PASSED'
-  | 'EXECUTION_TIMED_OUT';
+  | 'EXECUTION_TIMED_OUT'
+  | 'EXPIRED'; // its job must have ended by now
 
 /** What a move of a lease means for its job; `core/job.ts` turns it into the job's own event. */
 export type LeaseMeans =
-  'STARTED' | 'FINISHED' | 'FAILED' | 'RETRY' | 'REFUSED' | 'WITHDRAWN' | 'CANCEL_ASKED' | 'CANCELLED' | 'TIMED_OUT';
+  | 'STARTED'
+  | 'FINISHED'
+  | 'FAILED'
+  | 'RETRY'
+  | 'REFUSED'
+  | 'WITHDRAWN'
+  | 'CANCEL_ASKED'
+  | 'CANCELLED'
+  | 'TIMED_OUT'
+  | 'EXPIRED';
 
 export type LeaseMove = {
   readonly kind: 'move';
@@ -62,6 +72,8 @@ const lose = move('LOST', 'RETRY', { unclean: true });
 // The bot itself says twice that it does not hold the lease, so the DUT is not running it.
 const drop = move('LOST', 'RETRY');
 const timeOut = move('WITHDRAWN', 'TIMED_OUT', { unclean: true });
+const expire = move('WITHDRAWN', 'EXPIRED');
+const expireRunning = move('WITHDRAWN', 'EXPIRED', { unclean: true });
 const ask = move('CANCELLING', 'CANCEL_ASKED');
 const settle = move('CANCELLED', 'CANCELLED');
 const settleLate = move('CANCELLED', 'CANCELLED', { stale: true });
@@ -88,6 +100,7 @@ const closed: Readonly<Record<LeaseEvent, LeaseCell>> = {
   LOST_AFTER_PASSED: moot,
   CANCEL_GRACE_PASSED: moot,
   EXECUTION_TIMED_OUT: moot,
+  EXPIRED: moot,
 };
 
 /**
@@ -96,6 +109,7 @@ const closed: Readonly<Record<LeaseEvent, LeaseCell>> = {
  * - PENDING, COMPLETED_*: allowed, the bot was quick; start and end coincide.
  * - ACTIVE, ABSENT: one reply may have crossed; only the second silence in a row is a loss.
  * - ACTIVE, SHOWN_PENDING: a late echo never takes progress back.
+ * - CANCELLING, EXPIRED: the cancel has a clock of its own, and it comes first.
  * - CANCELLING, COMPLETED_*: the cancel was committed first, so it wins; the result is kept, marked stale.
  */
 // prettier-ignore
@@ -107,6 +121,7 @@ export const leaseTable: Readonly<Record<LeaseState, Readonly<Record<LeaseEvent,
     COMPLETED_FAILING: fail,        HANDED_BACK: giveBack,          CANCEL_ASKED: ask,
     ACCEPT_TIMED_OUT: giveBack,     SESSION_LAPSED: giveBack,       SESSION_ENDED: giveBack,
     LOST_AFTER_PASSED: giveBack,    CANCEL_GRACE_PASSED: repeat,    EXECUTION_TIMED_OUT: repeat,
+    EXPIRED: expire,
   },
   ACTIVE: {
     ABSENT: repeat,                 ABSENT_AGAIN: drop,             SHOWN_PENDING: repeat,
@@ -115,6 +130,7 @@ export const leaseTable: Readonly<Record<LeaseState, Readonly<Record<LeaseEvent,
     COMPLETED_FAILING: fail,        HANDED_BACK: repeat,            CANCEL_ASKED: ask,
     ACCEPT_TIMED_OUT: repeat,       SESSION_LAPSED: repeat,         SESSION_ENDED: lose,
     LOST_AFTER_PASSED: lose,        CANCEL_GRACE_PASSED: repeat,    EXECUTION_TIMED_OUT: timeOut,
+    EXPIRED: expireRunning,
   },
   CANCELLING: {
     ABSENT: settle,                 ABSENT_AGAIN: settle,           SHOWN_PENDING: repeat,
@@ -123,6 +139,7 @@ export const leaseTable: Readonly<Record<LeaseState, Readonly<Record<LeaseEvent,
     COMPLETED_FAILING: settleLate,  HANDED_BACK: settle,            CANCEL_ASKED: repeat,
     ACCEPT_TIMED_OUT: repeat,       SESSION_LAPSED: repeat,         SESSION_ENDED: settle,
     LOST_AFTER_PASSED: forceClose,  CANCEL_GRACE_PASSED: forceClose, EXECUTION_TIMED_OUT: repeat,
+    EXPIRED: repeat,
   },
   COMPLETED: closed,
   CANCELLED: closed,

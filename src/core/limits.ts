@@ -41,6 +41,7 @@ export const limitTable = {
     holdMaxMs: [45 * SECOND, 'Longest hold of an idle bot\'s poll.'],
     holdMaxWithLeasesMs: [20 * SECOND, 'Longest hold of a poll while the session has open leases.'],
     repliesPerSecondMax: [10, 'Most replies a second to one session; faster callers are delayed, 1 s at most.'],
+    parkedMax: [20_000, 'Most polls parked on one replica; more are answered at once.'],
   },
   jobs: {
     attemptsMax: [3, 'Attempts of a job, where neither the job nor its station says otherwise. Only loss and retryable errors retry.'],

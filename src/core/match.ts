@@ -1,4 +1,4 @@
-/** Whether a bot has what a job wants. Decided once for each pair of interned sets, never per poll (DESIGN §5). */
+/** Whether a bot has what a job wants. Decided once for each pair of interned sets, never per poll (ARCHITECTURE, How it is fast). */
 
 /** A bot's properties: each key, without the prefix `label:`, with all its values. */
 export type Properties = ReadonlyMap<string, ReadonlySet<string>>;

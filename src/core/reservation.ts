@@ -14,6 +14,8 @@ export type ReservedJob = {
   /** When its last attempt became ACTIVE. */
   readonly startedAt: Date | null;
   readonly failure: FailureCause | null;
+  /** google.rpc.Code of the lease that ended it with an error; null: no lease did. */
+  readonly leaseCode: number | null;
   readonly reason: string | null;
   readonly result: object | null;
 };
@@ -25,7 +27,7 @@ const DEADLINE_EXCEEDED = 4;
 const FAILED_PRECONDITION = 9;
 const ABORTED = 10;
 
-/** Clients resubmit on ABORTED and INTERNAL, so that an error of the work itself is neither. */
+/** Clients resubmit on ABORTED and INTERNAL; an error without a code of its own is neither. */
 const codeOfFailure: Readonly<Record<FailureCause, number>> = {
   LOST: ABORTED,
   ERROR: UNKNOWN,
@@ -35,6 +37,9 @@ const codeOfFailure: Readonly<Record<FailureCause, number>> = {
   EXECUTION_TIMEOUT: DEADLINE_EXCEEDED,
   EXPIRED: DEADLINE_EXCEEDED,
 };
+
+const codeOf = ({ failure, leaseCode }: ReservedJob): number =>
+  failure === 'ERROR' && leaseCode !== null ? leaseCode : codeOfFailure[failure ?? 'ERROR'];
 
 export const reservationState = ({ state, lease, startedAt }: ReservedJob): ReservationState => {
   switch (state) {
@@ -64,7 +69,8 @@ export const finalStatus = (job: ReservedJob): FinalStatus | null => {
     case 'FINISHED':
       return { code: OK, message: '' };
     case 'FAILED':
-      return { code: codeOfFailure[job.failure ?? 'ERROR'], message };
+      // R-RES-3: an error of the lease is told as the bot told it.
+      return { code: codeOf(job), message };
     case 'CANCELLED':
       // The bot acknowledged it and had a result all the same.
       return { code: job.result === null ? CANCELLED : OK, message };

@@ -1,4 +1,4 @@
-/** What becomes of a shopfloor call, and of its lane, by how a send of it ended (DESIGN: invariants 12 to 14). */
+/** What becomes of a shopfloor call, and of its lane, by how a send of it ended (ARCHITECTURE, invariants 12 to 14). */
 
 /** `refused`: nothing was sent. `ambiguous`: bytes were sent, and no readable answer came; it may have been applied. */
 export type SendOutcome = 'answered' | 'fault' | 'refused' | 'ambiguous';

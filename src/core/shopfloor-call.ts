@@ -1,4 +1,4 @@
-/** The bridge's translation: which calls a committed fact owes, in lane order (DESIGN §8). */
+/** The bridge's translation: which calls a committed fact owes, in lane order (ARCHITECTURE, The bridge). */
 import type { StationRule } from './line.ts';
 import type { TestStatus, Verdict } from './verdict.ts';
 

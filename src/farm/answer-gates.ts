@@ -34,6 +34,8 @@ export const answerGates = async (
   );
   for (const answer of given) {
     const job = ledger.jobs.get(answer.jobId);
+    // Another job of the DUT may have waited for this start to be settled.
+    if (job !== undefined && hasEnded(job.state)) ledger.wakes.push({ kind: 'device', id: answer.deviceId });
     // What the job has been through since (an override, its attempt, another question) does not wait for this answer.
     if (job === undefined || !latest.has(answer.callId)) continue;
     if (answer.state === 'GATE_REFUSED') {

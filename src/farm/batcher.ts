@@ -1,5 +1,5 @@
 /**
- * Writes of many callers share a commit (DESIGN §5): flush at once when idle, gather while a flush is in flight. No timer
+ * Writes of many callers share a commit (ARCHITECTURE, How it is fast): flush at once when idle, gather while a flush is in flight. No timer
  * and no tuning: the busier the database, the bigger the batches.
  */
 import { Refusal } from '../core/refusal.ts';
@@ -101,7 +101,7 @@ class Miscounted extends Error {
 /** What `onFull` says where a caller may simply try again. */
 export const tooBusy = (what: string, waitingMax: number): Refusal =>
   new Refusal(
-    'LIMIT_REACHED',
+    'UNAVAILABLE',
     'FARM_BUSY',
     `The farm is behind with ${what}: ${waitingMax} are waiting already, so this one was not taken and nothing was changed. Try again in a moment.`,
   );

@@ -23,6 +23,7 @@ import type { Queryable } from '../store/transaction.ts';
 import { transact } from './farm.ts';
 import type { Home } from './home.ts';
 import { appendEvents } from '../store/farm-events.ts';
+import { keepLate } from './keep-late.ts';
 import { announce, type Ledger, openLedger, writeLedger } from './ledger.ts';
 import { heatArrival, searchOf } from './matching.ts';
 import { resolveDevices } from './resolve-devices.ts';
@@ -39,10 +40,12 @@ export type NewBotSession = Omit<SessionReport, 'name'> & {
 /** Never waits for work, but hands out what is there (R-CRE-6). @throws Refusal INVALID, UNAVAILABLE. */
 export const createBotSession = async (home: Home, request: NewBotSession): Promise<SessionReply> => {
   if (home.lineOf(request.instance) === null) throw unknownInstance(request.instance);
-  const begun = await transact(home, (db) => begin(home, db, request));
+  // A transaction of its own: registering DUTs locks them, and DUTs come after leases in the lock order.
+  const deviceIds = await transact(home, (db) => resolveDevices(db, request.instance, request.self.duts));
+  const begun = await transact(home, (db) => begin(home, db, { ...request, deviceIds }));
   const session = settleIn(home, request, begun);
   announce(begun.ledger, home);
-  if (!home.stopping) await inTurn(session, () => offer(home, session));
+  if (!home.stopping) await offer(home, session);
   return {
     name: session.name,
     leases: [...session.leases.values()],
@@ -65,11 +68,12 @@ type Begun = {
   readonly held: Awaited<ReturnType<typeof readHeldLeases>>;
 };
 
-const begin = async (home: Home, db: Queryable, request: NewBotSession): Promise<Begun> => {
-  const { instance, botId, self } = request;
+type Resolved = NewBotSession & { readonly deviceIds: readonly number[] };
+
+const begin = async (home: Home, db: Queryable, request: Resolved): Promise<Begun> => {
+  const { instance, botId, self, deviceIds } = request;
   const bot = await lockBot(db, request);
   const older = await lockLiveSessions(db, request);
-  const deviceIds = await resolveDevices(db, instance, self.duts);
   const name = `${instance}/${home.newId()}`;
   const { status, version, capacity, properties } = self;
   const declared = { status, version, capacity, properties, deviceIds };
@@ -79,8 +83,8 @@ const begin = async (home: Home, db: Queryable, request: NewBotSession): Promise
   await insertSession(db, { ...session, ttlMs: home.limits.session.ttlMs });
   await writeLedger(db, ledger);
   const held = await readHeldLeases(db, [name]);
-  if (takesWork(status)) await settleDuts(db, ledger, deviceIds, held);
-  const quarantineReason = await watch(home, db, ledger, { request, bot, replaced: older.length > 0 });
+  if (takesWork(status)) await settleDuts(db, ledger, { name, deviceIds });
+  const quarantineReason = await watch(home, db, ledger, { request, bot });
   return { name, declared, quarantineReason, ledger, held };
 };
 
@@ -114,9 +118,19 @@ const replace = async (
   const remembered = new Map(
     leases.filter((lease) => shown.has(lease.id)).map((lease) => [lease.id, rememberedOf(lease)] as const),
   );
-  for (const step of readReport(request, remembered).steps) {
+  const { steps, echoes } = readReport(request, remembered);
+  // The usual way of a late completion: its bot was lost for long, and comes back with a new session.
+  const completions = steps.flatMap(({ leaseId, completion }) =>
+    completion === null ? [] : [{ instance: request.instance, botId: request.botId, leaseId, completion }],
+  );
+  await keepLate(home, db, ledger, completions);
+  for (const step of steps) {
     const lease = ledger.leases.get(step.leaseId);
     if (lease !== undefined) settleLease(home, ledger, lease, { ...step, why: step.completion?.message ?? '' });
+  }
+  for (const id of echoes) {
+    const lease = ledger.leases.get(id);
+    if (lease !== undefined) lease.echoedAt ??= now;
   }
   for (const lease of leases) {
     if (shown.has(lease.id)) continue;
@@ -141,7 +155,9 @@ const rememberedOf = (lease: LeaseRow): Remembered => {
 
 const note = (ledger: Ledger, older: readonly SessionRow[], request: NewBotSession): void => {
   const { instance, botId, peer } = request;
-  for (const _session of older) {
+  for (const { name } of older) {
+    // Its poll may be parked at another home.
+    ledger.wakes.push({ kind: 'session', name });
     ledger.events.push(farmEvent('SESSION_CLOSED', instance, { botId, facts: { reason: 'replaced' } }));
   }
   const facts = { status: statusName(request.self.status), peer, replaced: older.length > 0 };
@@ -152,16 +168,9 @@ const note = (ledger: Ledger, older: readonly SessionRow[], request: NewBotSessi
 const settleDuts = async (
   db: Queryable,
   ledger: Ledger,
-  deviceIds: readonly number[],
-  held: Begun['held'],
+  session: { readonly name: string; readonly deviceIds: readonly number[] },
 ): Promise<void> => {
-  const busy = new Set(held.map((lease) => lease.deviceId));
-  for (const id of await endSettling(
-    db,
-    deviceIds.filter((id) => !busy.has(id)),
-  )) {
-    ledger.wakes.push({ kind: 'device', id });
-  }
+  for (const id of await endSettling(db, [session])) ledger.wakes.push({ kind: 'device', id });
 };
 
 /** Returns why the bot is quarantined, if it is, by now or by this very registration. */
@@ -169,11 +178,7 @@ const watch = async (
   home: Home,
   db: Queryable,
   ledger: Ledger,
-  given: {
-    readonly request: NewBotSession;
-    readonly bot: Awaited<ReturnType<typeof lockBot>>;
-    readonly replaced: boolean;
-  },
+  given: { readonly request: NewBotSession; readonly bot: Awaited<ReturnType<typeof lockBot>> },
 ): Promise<string | null> => {
   const { request, bot } = given;
   const now = { at: bot.now.toISOString(), peer: request.peer };
@@ -205,8 +210,11 @@ const settleIn = (home: Home, request: NewBotSession, begun: Begun): Session => 
   return session;
 };
 
-/** Work that waits is handed out at once. */
-const offer = async (home: Home, session: Session): Promise<void> => {
-  const search = searchOf(home.matching, session, home.clock.monotonicMs());
-  if (search !== null && !session.gone) await home.write(session, { search });
-};
+/** Work that waits is handed out at once. If that fails, the session is there all the same, and its next call finds it. */
+const offer = (home: Home, session: Session): Promise<void> =>
+  inTurn(session, async () => {
+    const search = searchOf(home.matching, session, home.clock.monotonicMs());
+    if (search !== null && !session.gone) await home.write(session, { search });
+  }).catch((error: unknown) => {
+    home.log.warn({ error: String(error) }, 'work could not be offered with a new session; its next call looks again');
+  });

@@ -94,13 +94,16 @@ const runEnqueues = async (
   return done.answers;
 };
 
-/** Who may have something to do now. A job held at its gate's turn wakes its DUT: that is what opens gates. */
+/**
+ * Who may have something to do now. A job held at its gate's turn wakes its DUT: that is what opens gates. So does one
+ * behind another on its route: it kept that one locked until now, and a look for it has passed it over.
+ */
 const wakesOf = (jobs: readonly Enqueued[]): Wake[] => {
   const perRequirement = new Map<number, number>();
   const devices = new Set<number>();
   const bots = new Map<string, Wake>();
   for (const job of jobs) {
-    if (job.heldBy !== null && job.heldBy !== 'GATE_TURN') continue;
+    if (job.heldBy !== null && job.heldBy !== 'GATE_TURN' && job.heldBy !== 'ROUTE') continue;
     if (job.deviceId !== null) devices.add(job.deviceId);
     else if (job.requestedBotId !== null) {
       const { instance, requestedBotId: botId } = job;

@@ -5,7 +5,7 @@ import { readHeldLeases } from '../store/leases.ts';
 import { transact } from './farm.ts';
 import type { Home } from './home.ts';
 import { heatArrival } from './matching.ts';
-import { addSession, holdLeases, newSession, type Session } from './sessions.ts';
+import { addSession, dropSession, holdLeases, newSession, type Session } from './sessions.ts';
 
 /** @throws Refusal SESSION_UNKNOWN (also when the session is another bot's), SESSION_CLOSED. */
 export const findSession = async (home: Home, name: string, botId: string): Promise<Session> => {
@@ -22,19 +22,17 @@ export const findSessionByName = async (home: Home, name: string): Promise<Sessi
 const attach = async (home: Home, name: string, botId: string | null): Promise<Session> => {
   const found = await transact(home, async (db) => {
     const [before] = await readSessions(db, [name]);
-    if (before === undefined || (botId !== null && before.botId !== botId))
-      return { row: undefined, held: [], before: undefined };
+    if (before === undefined || (botId !== null && before.botId !== botId)) throw unknownSession(name);
     const [row] = await attachSessions(db, [name], { replica: home.replica, ttlMs: home.limits.session.ttlMs });
-    return { row, held: await readHeldLeases(db, row === undefined ? [] : [name]), before };
+    if (row === undefined) throw closedSession(before);
+    return { row, held: await readHeldLeases(db, [name]), before };
   });
-  if (found.row === undefined) throw closedOrUnknown(name, found.before);
+  // Tells the former home, which may have a poll of it parked.
+  if (found.before.homeReplica !== home.replica) home.wake([{ kind: 'session', name }]);
   const there = home.sessions.byName.get(name);
-  // Two calls of one bot arrived together; the later epoch is the one that holds.
+  // Two calls of one bot arrived together; the later epoch is the one that holds, and what was read with it.
   if (there !== undefined && there.attachEpoch >= found.row.attachEpoch) return there;
-  if (there !== undefined) {
-    there.attachEpoch = found.row.attachEpoch;
-    return there;
-  }
+  if (there !== undefined) dropSession(home.sessions, there, 'changed');
   const session = newSession(found.row, home.clock.monotonicMs());
   holdLeases(session, found.held);
   addSession(home.sessions, session);
@@ -49,14 +47,11 @@ export const unknownSession = (name: string): Refusal =>
     `There is no bot session ${JSON.stringify(name)} of this bot. Create one with CreateBotSession.`,
   );
 
-const closedOrUnknown = (name: string, row: SessionRow | undefined): Refusal => {
-  if (row === undefined) return unknownSession(name);
-  const at = row.closedAt?.toISOString() ?? 'just now';
-  return new Refusal(
+export const closedSession = ({ name, closedAt, closedReason }: SessionRow): Refusal =>
+  new Refusal(
     'SESSION_CLOSED',
     'SESSION_CLOSED',
-    `The bot session ${JSON.stringify(name)} was closed at ${at}: ${row.closedReason ?? 'unknown'}. ` +
-      'Create a new session with CreateBotSession.',
-    { closedReason: row.closedReason ?? '' },
+    `The bot session ${JSON.stringify(name)} was closed at ${closedAt?.toISOString() ?? 'just now'}: ` +
+      `${closedReason ?? 'unknown'}. Create a new session with CreateBotSession.`,
+    { closedReason: closedReason ?? '' },
   );
-};

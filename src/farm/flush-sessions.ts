@@ -3,20 +3,21 @@
  * loaded in lock order, stepped in memory, written table by table; then the grants.
  */
 import { farmEvent } from '../core/farm-event.ts';
-import { clearErrors, closeSessions, declareSessions, lockAttached } from '../store/bot-sessions.ts';
-import { saysTheSame } from '../core/test-result.ts';
+import { clearErrors, declareSessions, endSessions, lockAttached, lockBots } from '../store/bot-sessions.ts';
 import { endSettling } from '../store/devices.ts';
+import { appendEvents } from '../store/farm-events.ts';
 import { lockJobs } from '../store/jobs.ts';
-import { type HeldRow, lockOpenLeases, type LeaseRow, readHeldLeases, readLeases } from '../store/leases.ts';
+import { type HeldRow, lockOpenLeases, readHeldLeases } from '../store/leases.ts';
 import { readStanding } from '../store/test-results.ts';
 import type { Queryable } from '../store/transaction.ts';
 import { announce, type Ledger, openLedger, writeLedger } from './ledger.ts';
 import { type FarmSeams, transact, type Wake } from './farm.ts';
 import { grantLeases } from './grant-leases.ts';
 import type { GrantReport, Knows, SessionWrite, SessionWritten } from './session-write.ts';
-import { type LeaseStep, settleLease } from './settle-lease.ts';
+import { type Completed, keepLate } from './keep-late.ts';
+import { settleLease } from './settle-lease.ts';
 
-const NOTHING_ASKED: GrantReport = { leases: 0, empty: true, blockedBy: null };
+const NOTHING_FOUND: GrantReport = { leases: 0, queued: new Set(), couldTake: false, blockedBy: null };
 
 export const flushSessions = async (
   farm: FarmSeams & { readonly wake: (wakes: readonly Wake[]) => void; readonly knows: Knows },
@@ -24,12 +25,18 @@ export const flushSessions = async (
 ): Promise<SessionWritten[]> => {
   const startedMs = farm.clock.monotonicMs();
   const done = await transact(farm, async (db) => {
+    await lockBots(
+      db,
+      writes.filter((write) => write.clearsErrors),
+    );
     const fence = await lockAttached(db, writes);
     const attached = writes.filter((write) => fence.names.has(write.name));
     const ledger = await load(db, fence.now, attached);
+    await keepLate(farm, db, ledger, attached.flatMap(completionsOf));
     for (const write of attached) step(farm, ledger, write);
     await declare(db, ledger, attached);
     await writeLedger(db, ledger);
+    await end(db, ledger, attached);
     const granted = await grantLeases(farm, db, ledger, attached);
     const held = await readHeldLeases(
       db,
@@ -50,7 +57,7 @@ export const flushSessions = async (
     return {
       kind: 'written',
       held: done.held.get(write.name) ?? [],
-      granted: done.granted.get(write.name) ?? NOTHING_ASKED,
+      granted: done.granted.get(write.name) ?? NOTHING_FOUND,
     };
   });
 };
@@ -62,27 +69,22 @@ const load = async (db: Queryable, now: Date, writes: readonly SessionWrite[]): 
   const sessionNames = stepping.map((write) => write.name);
   const jobs = await lockJobs(db, { jobIds: [], sessionNames });
   const leases = await lockOpenLeases(db, { sessionNames, jobIds: [] });
-  const open = new Set(leases.map((lease) => lease.id));
-  const completing = stepping.flatMap((write) => write.steps.filter((step) => step.completion !== null));
-  // A lease that has ended: its late completion is held against what stands, and kept as stale when it differs.
-  const late = await readLeases(
-    db,
-    completing.map((step) => step.leaseId).filter((id) => !open.has(id)),
-  );
+  const completing = new Set(stepping.flatMap(completionsOf).map(({ leaseId }) => leaseId));
   const standing = await readStanding(
     db,
-    completing.map((step) => step.leaseId),
+    leases.flatMap(({ id }) => (completing.has(id) ? [id] : [])),
   );
-  return openLedger(now, { jobs, leases: [...leases, ...late], standing });
+  return openLedger(now, { jobs, leases, standing });
 };
+
+const completionsOf = ({ instance, botId, steps }: SessionWrite): readonly Completed[] =>
+  steps.flatMap(({ leaseId, completion }) => (completion === null ? [] : [{ instance, botId, leaseId, completion }]));
 
 const step = (farm: FarmSeams, ledger: Ledger, write: SessionWrite): void => {
   for (const { leaseId, ...taken } of write.steps) {
     const lease = ledger.leases.get(leaseId);
-    // A lease id that was never this session's is as good as unknown: nobody reports another bot's work.
-    if (lease?.sessionName !== write.name) continue;
-    if (lease.closedAt !== null) keepLate(farm, ledger, lease, taken);
-    else settleLease(farm, ledger, lease, taken);
+    // A lease that is not this session's is as good as unknown: nobody reports another bot's work.
+    if (lease?.sessionName === write.name) settleLease(farm, ledger, lease, taken);
   }
   for (const leaseId of write.echoes) {
     const lease = ledger.leases.get(leaseId);
@@ -92,41 +94,11 @@ const step = (farm: FarmSeams, ledger: Ledger, write: SessionWrite): void => {
   }
 };
 
-/** Invariant 6: answered OK, changes nothing; what contradicts is kept as stale, with an event and a count. */
-const keepLate = (farm: FarmSeams, ledger: Ledger, lease: LeaseRow, { completion }: LeaseStep): void => {
-  if (completion === null) return;
-  const standing = ledger.standing.get(lease.id);
-  const contradicting = completion.results.filter((result) => {
-    const known = standing?.get(result.testId);
-    return known === undefined || !saysTheSame(known.result, result);
-  });
-  if (contradicting.length === 0) return;
-  for (const result of contradicting) {
-    ledger.results.push({
-      leaseId: lease.id,
-      jobId: lease.jobId,
-      attempt: lease.attempt,
-      testId: result.testId,
-      status: result.status,
-      result,
-      stale: true,
-    });
-  }
-  const { instance, jobId, botId, deviceId } = lease;
-  const facts = { results: contradicting.length, state: lease.state };
-  ledger.events.push(farmEvent('LATE_COMPLETION', instance, { jobId, leaseId: lease.id, botId, deviceId, facts }));
-  farm.witness.fenced('lease');
-};
-
-/** Status, labels, capacity; sessions that end themselves; errors that a completed lease clears; DUTs that settle. */
+/** Status, labels, capacity; errors that a completed lease clears; DUTs that settle. */
 const declare = async (db: Queryable, ledger: Ledger, writes: readonly SessionWrite[]): Promise<void> => {
   await declareSessions(
     db,
     writes.flatMap(({ name, declared }) => (declared === null ? [] : [{ name, ...declared }])),
-  );
-  await closeSessions(
-    db,
-    writes.flatMap(({ name, ending }) => (ending === null ? [] : [{ name, reason: ending }])),
   );
   await clearErrors(
     db,
@@ -134,13 +106,22 @@ const declare = async (db: Queryable, ledger: Ledger, writes: readonly SessionWr
   );
   const settled = await endSettling(
     db,
-    writes.flatMap((write) => (write.settles ? write.deviceIds : [])),
+    writes.filter((write) => write.settles).map(({ name, deviceIds }) => ({ name, deviceIds })),
   );
   for (const id of settled) ledger.wakes.push({ kind: 'device', id });
-  for (const { instance, botId, ending } of writes) {
-    if (ending === null) continue;
-    ledger.events.push(farmEvent('SESSION_CLOSED', instance, { botId, facts: { reason: ending } }));
-  }
+};
+
+/** Sessions that end by their bots' own word, once their leases are written as closed. */
+const end = async (db: Queryable, ledger: Ledger, writes: readonly SessionWrite[]): Promise<void> => {
+  const ended = await endSessions(
+    db,
+    writes.flatMap(({ name, ending }) => (ending === null ? [] : [{ name, reason: ending }])),
+  );
+  const events = ended.map(({ instance, botId, reason }) =>
+    farmEvent('SESSION_CLOSED', instance, { botId, facts: { reason } }),
+  );
+  await appendEvents(db, events);
+  ledger.events.push(...events);
 };
 
 const bySession = (rows: readonly HeldRow[]): ReadonlyMap<string, readonly HeldRow[]> => {

@@ -6,7 +6,7 @@ import type { GrantedWork, StationWork } from '../core/station-work.ts';
 import { type DeviceReadiness, type DeviceRecord, readDeviceRecords, readReadiness } from '../store/devices.ts';
 import { appendEvents } from '../store/farm-events.ts';
 import { type Candidate, type JobRow, lockCandidates, readGrantable, type JobTask, updateJobs } from '../store/jobs.ts';
-import { insertLeases, type NewLease } from '../store/leases.ts';
+import { insertLeases, type NewLease, readRoom } from '../store/leases.ts';
 import { addTallies } from '../store/tallies.ts';
 import type { Queryable } from '../store/transaction.ts';
 import type { FarmSeams } from './farm.ts';
@@ -28,17 +28,35 @@ export const grantLeases = async (
   await farm.knows.learn(db, [...new Set(offers.map((offer) => offer.requirementId))]);
   const readiness = await readReadiness(db, devicesOf(seekers));
   const isFree = (id: number): boolean => blockOf(readiness.get(id)) === null;
-  const assignments = assign(seekers, offers, isFree);
-  const granted = await write(farm, db, ledger, assignments);
+  // Memory says what a session wants, the database how much it may have: a commit whose answer was lost has leases, too.
+  const room = await readRoom(
+    db,
+    seekers.map((seeker) => seeker.session),
+  );
+  const bounded = seekers.map((seeker) => ({
+    ...seeker,
+    wanted: Math.min(seeker.wanted, room.get(seeker.session) ?? 0),
+  }));
+  const granted = await write(farm, db, ledger, assign(bounded, offers, isFree));
+  const queued = new Set(offers.filter(isForAnyone).map((offer) => offer.requirementId));
   return new Map(
-    seekers.map((seeker) => {
+    bounded.map((seeker) => {
       const leases = granted.get(seeker.session) ?? 0;
-      const theirs = offers.some((offer) => couldTake(seeker, offer));
-      const primary = seeker.deviceIds[0];
-      const blockedBy = leases > 0 || !theirs || primary === undefined ? null : blockOf(readiness.get(primary));
-      return [seeker.session, { leases, empty: !theirs, blockedBy }];
+      const couldTake = offers.some((offer) => isFor(seeker, offer));
+      const blockedBy = leases > 0 || !couldTake ? null : standsInTheWay(seeker, readiness);
+      return [seeker.session, { leases, queued, couldTake, blockedBy }];
     }),
   );
+};
+
+/** Queued under its requirement set alone. */
+const isForAnyone = (offer: Candidate): boolean => offer.deviceId === null && offer.requestedBotId === null;
+
+/** Why a session gets nothing of what is there for it; null: others were quicker. */
+const standsInTheWay = (seeker: Looking, readiness: ReadonlyMap<number, DeviceReadiness>): string | null => {
+  if (seeker.wanted === 0) return 'it holds as many leases as it may';
+  const [primary] = seeker.deviceIds;
+  return primary === undefined ? null : blockOf(readiness.get(primary));
 };
 
 const seekersOf = (knows: Knows, writes: readonly SessionWrite[]): Looking[] =>
@@ -81,7 +99,7 @@ const devicesOf = (seekers: readonly Looking[]): number[] => [
   ...new Set(seekers.flatMap((seeker) => seeker.deviceIds)),
 ];
 
-const couldTake = (seeker: Looking, offer: Candidate): boolean =>
+const isFor = (seeker: Looking, offer: Candidate): boolean =>
   seeker.serves(offer.requirementId) &&
   (offer.deviceId === null || seeker.deviceIds.includes(offer.deviceId)) &&
   (offer.requestedBotId === null || offer.requestedBotId === seeker.botId) &&
@@ -159,7 +177,7 @@ const newLease = (
     deviceId,
     station: row.station,
     attempt,
-    gated: row.gateClearedUntil !== null && row.gateClearedUntil > ledger.now,
+    gated: row.gateClearedUntil !== null,
     work: granted,
     lostAfterMs,
   };

@@ -39,6 +39,8 @@ export type JobView = {
   readonly avoidedBots: readonly string[];
   readonly verdict: Verdict | null;
   readonly failure: FailureCause | null;
+  /** google.rpc.Code of the lease that ended it with an error; null: no lease did. */
+  readonly leaseCode: number | null;
   /** Why it has the verdict, failed or was cancelled; for a job being cancelled, why that was asked. */
   readonly reason: string | null;
   /** What a foreign worker answered. */

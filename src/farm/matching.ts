@@ -1,6 +1,6 @@
 /**
  * Where there may be work, and who here could take it: in memory, so that a poll asks no database. Every entry is a
- * hint. A hint too many costs one empty look; a hint too few is repaired by the tick (DESIGN §5, waking).
+ * hint. A hint too many costs one empty look; a hint too few is repaired by the tick (ARCHITECTURE, Many replicas).
  */
 import { type Constraint, type Properties, satisfies } from '../core/match.ts';
 import { matchesPattern } from '../core/pattern.ts';
@@ -9,8 +9,11 @@ import { botKey, roomOf, type Session, type SessionTable } from './sessions.ts';
 /** A requirement set as interned in the database. */
 export type Requirement = { readonly instance: string; readonly constraints: readonly Constraint[] };
 
-/** A hint with its version, so that an empty look clears only what it looked at. */
-type Hint = { version: number; jobs: number };
+/**
+ * A hint with its version, so that an empty look clears only what it looked at. `passed`: sessions, by name, that have
+ * looked since and may take nothing of it, so that it is left hot for the others.
+ */
+type Hint = { version: number; jobs: number; readonly passed: Set<string> };
 
 export type Matching = {
   readonly requirements: Map<number, Requirement>;
@@ -37,10 +40,11 @@ export const newMatching = (): Matching => ({
 const heat = <K>(matching: Matching, hints: Map<K, Hint>, key: K, jobs: number): void => {
   matching.version += 1;
   const known = hints.get(key);
-  if (known === undefined) hints.set(key, { version: matching.version, jobs });
+  if (known === undefined) hints.set(key, { version: matching.version, jobs, passed: new Set() });
   else {
     known.version = matching.version;
     known.jobs += jobs;
+    known.passed.clear();
   }
 };
 
@@ -66,6 +70,12 @@ export const cool = <K>(hints: Map<K, Hint>, key: K, lookedAt: number): void => 
   if (known !== undefined && known.version <= lookedAt) hints.delete(key);
 };
 
+/** After a look at this version found work, but none that the session may have: it leaves the hint to the others. */
+export const pass = <K>(hints: Map<K, Hint>, key: K, look: { readonly at: number; readonly session: string }): void => {
+  const known = hints.get(key);
+  if (known !== undefined && known.version <= look.at) known.passed.add(look.session);
+};
+
 export const serves = (
   matching: Matching,
   bot: { readonly instance: string; readonly properties: Properties; readonly classKey: string },
@@ -85,9 +95,28 @@ export const serves = (
   return verdict;
 };
 
-/** The classes of bots that have left take their decisions with them. */
-export const forgetClass = (matching: Matching, table: SessionTable, classKey: string): void => {
-  if (!table.classes.has(classKey)) matching.served.delete(classKey);
+/** Requirement sets known at most; beyond that they are learnt afresh as they come up. */
+const KNOWN_MAX = 10_000;
+
+/**
+ * Hints that nothing stands behind go, and so do the decisions on classes of bots that have left.
+ * @param lookedAt the version before the look that found `hotRequirements`, all there are.
+ */
+export const forget = (
+  matching: Matching,
+  table: SessionTable,
+  found: { readonly lookedAt: number; readonly hotRequirements: readonly number[] },
+): void => {
+  const hot = new Set(found.hotRequirements);
+  for (const id of matching.hotRequirements.keys()) {
+    if (!hot.has(id)) cool(matching.hotRequirements, id, found.lookedAt);
+  }
+  for (const key of matching.hotBots.keys()) if (!table.byBot.has(key)) matching.hotBots.delete(key);
+  for (const id of matching.hotDevices.keys()) if (!table.byDevice.has(id)) matching.hotDevices.delete(id);
+  for (const classKey of matching.served.keys()) if (!table.classes.has(classKey)) matching.served.delete(classKey);
+  if (matching.requirements.size <= KNOWN_MAX) return;
+  matching.requirements.clear();
+  matching.served.clear();
 };
 
 export const drainOf = (matching: Matching, session: Pick<Session, 'instance' | 'botId'>): string | null =>
@@ -104,11 +133,14 @@ export type Search = {
 
 export const searchOf = (matching: Matching, session: Session, nowMs: number): Search | null => {
   const wanted = roomOf(session, nowMs);
-  if (wanted === 0 || drainOf(matching, session) !== null) return null;
-  const requirementIds = [...matching.hotRequirements.keys()].filter((id) => serves(matching, session, id));
+  if (wanted === 0) return null;
+  const requirementIds = [...matching.hotRequirements].flatMap(([id, { passed }]) =>
+    !passed.has(session.name) && serves(matching, session, id) ? [id] : [],
+  );
   const deviceIds = session.declared.deviceIds.filter((id) => matching.hotDevices.has(id));
   const bot = matching.hotBots.has(botKey(session.instance, session.botId));
   if (requirementIds.length === 0 && deviceIds.length === 0 && !bot) return null;
+  if (drainOf(matching, session) !== null) return null;
   return { wanted, requirementIds, deviceIds, bot };
 };
 

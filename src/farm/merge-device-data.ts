@@ -57,14 +57,16 @@ export const mergeDeviceData = async (
       replies.map(({ deviceId }) => deviceId),
     ),
   );
+  const limits = { ...farm.limits.devices, serialBytesMax: farm.limits.text.nameBytesMax };
   const changed = new Map<number, DeviceRecord>();
   const dropped: (readonly DroppedKey[])[] = [];
   for (const reply of replies) {
     const record = records.get(reply.deviceId);
     if (record === undefined) throw new Error(`a lane of device ${String(reply.deviceId)}, which has no record`);
-    const merged = mergeRecord(record, reply.deviceData, farm.limits.devices);
-    const serials = { ...record.serials, ...(await addAliases(db, ledger, reply, merged.serials)) };
-    const next = { ...record, data: merged.data, serials };
+    const merged = mergeRecord(record, reply.deviceData, limits);
+    const added = await addAliases(db, ledger, reply, merged.serials);
+    const serialCount = record.serialCount + Object.keys(added).length;
+    const next = { ...record, data: merged.data, serials: { ...record.serials, ...added }, serialCount };
     records.set(reply.deviceId, next);
     if (merged.changed) changed.set(reply.deviceId, next);
     dropped.push(merged.dropped);

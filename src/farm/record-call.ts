@@ -19,6 +19,7 @@ import { type Farm, transact } from './farm.ts';
 import { type CallToSend, journalHeads, type Render } from './journal-heads.ts';
 import { announce, type Ledger, openLedger, writeLedger } from './ledger.ts';
 import { type DeviceReply, lockForMerge, mergeDeviceData } from './merge-device-data.ts';
+import { outageRefusal } from './outage.ts';
 
 /** What a shopfloor answered without a fault, freed of what no device may see. */
 export type Reply = {
@@ -52,8 +53,8 @@ export type Recorded =
   | { readonly kind: 'fenced' };
 
 /**
- * Records one send. Waits and tries again while the database is away, until the signal; then, as after a bug of ours,
- * the lane is left to whoever takes it when its time is over, and the send counts as ambiguous.
+ * Records one send. Waits and tries again while the database is away or busy, until the signal; then, as after a bug of
+ * ours, the lane is left to whoever takes it when its time is over, and the send counts as ambiguous.
  */
 export type CallRecorder = (end: SendEnd, signal: AbortSignal) => Promise<Recorded>;
 
@@ -72,7 +73,7 @@ export const createCallRecorder = (farm: Farm, render: Render): CallRecorder => 
       try {
         return await batcher.push(end);
       } catch (error) {
-        if (!isOutage(error) && !(error instanceof Refusal)) return recordBare(farm, batcher, end, error);
+        if (outageRefusal(error) === null && !(error instanceof Refusal)) return recordBare(farm, batcher, end, error);
         if (signal.aborted) return { kind: 'fenced' };
         await farm.clock.sleep(backoffMs(tries, farm.limits.lanes, farm.random()), signal);
       }

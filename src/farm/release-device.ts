@@ -25,6 +25,9 @@ export const releaseDevice = async (
     const waiting = await findJobsHeldWithDevice(db, id);
     const jobs = waiting.length === 0 ? [] : await lockJobs(db, { jobIds: waiting, sessionNames: [] });
     const was = await releaseDeviceRow(db, { instance, id });
+    // An enqueue that saw the hold may have committed while the row was waited for. No more can come now.
+    const late = (await findJobsHeldWithDevice(db, id)).filter((jobId) => !waiting.includes(jobId));
+    const held = late.length === 0 ? jobs : [...jobs, ...(await lockJobs(db, { jobIds: late, sessionNames: [] }))];
     if (was === null) {
       const words = `There is no device ${String(id)} in instance ${JSON.stringify(instance)}. Look it up by its serial.`;
       throw new Refusal('NOT_FOUND', 'NO_SUCH_DEVICE', words);
@@ -34,10 +37,10 @@ export const releaseDevice = async (
       const words = `Device ${String(id)} is neither held nor settling, so there is nothing to release it from.`;
       throw new Refusal('WRONG_STATE', 'DEVICE_NOT_HELD', words);
     }
-    const opened = openLedger(await readFarmNow(db), { jobs });
+    const opened = openLedger(await readFarmNow(db), { jobs: held });
     opened.events.push(farmEvent('DEVICE_RELEASED', instance, { deviceId: id, facts: { reason, ended } }));
     opened.wakes.push({ kind: 'device', id });
-    for (const job of jobs) if (job.state === 'QUEUED' && job.heldBy === 'DEVICE') letGo(farm, opened, job);
+    for (const job of held) if (job.state === 'QUEUED' && job.heldBy === 'DEVICE') letGo(farm, opened, job);
     await writeLedger(db, opened);
     return opened;
   });

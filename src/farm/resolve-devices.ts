@@ -4,7 +4,7 @@ import type { Queryable } from '../store/transaction.ts';
 
 /**
  * The device of each list of serials, in the order given; made where none of its serials is known. A list whose serials
- * belong to more than one device holds them all, with the reason (DESIGN §7), and stands for the first of them.
+ * belong to more than one device holds them all, with the reason (ARCHITECTURE, Words: DUT), and stands for the first of them.
  */
 export const resolveDevices = async (
   db: Queryable,
@@ -12,11 +12,11 @@ export const resolveDevices = async (
   duts: readonly (readonly Serial[])[],
 ): Promise<number[]> => {
   const all = duts.flat();
-  let known = await findDevices(db, instance, all);
+  let known = [...(await findDevices(db, instance, all))];
   // The common case: everything was seen before, and nothing is locked.
   if (all.length > known.length) {
     await lockSerials(db, instance);
-    known = await findDevices(db, instance, all);
+    known = [...(await findDevices(db, instance, all))];
   }
   const ids: number[] = [];
   for (const serials of duts) {
@@ -28,6 +28,8 @@ export const resolveDevices = async (
     if (owners.length > 1) await holdDevices(db, owners, conflictWords(serials, owners));
     const isNew = serials.filter((serial) => !known.some((row) => same(serial, row)));
     if (isNew.length > 0) await addSerials(db, { id, instance }, isNew);
+    // Two devices of one bot may name the same serial: they are one DUT.
+    known.push(...isNew.map((serial) => ({ ...serial, deviceId: id })));
     if (!ids.includes(id)) ids.push(id);
   }
   return ids;

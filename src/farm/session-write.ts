@@ -38,8 +38,10 @@ export type SessionWritten =
 /** What a session that looked for work found. */
 export type GrantReport = {
   readonly leases: number;
-  /** Nothing was there that it could ever take: the hints it followed may go. */
-  readonly empty: boolean;
+  /** The requirement sets for which something was queued; the hints of the others may go. */
+  readonly queued: ReadonlySet<number>;
+  /** Some of what was queued is for bots like it. */
+  readonly couldTake: boolean;
   /** Why there was work but none for it now, in words; null: nothing stood in the way. */
   readonly blockedBy: string | null;
 };

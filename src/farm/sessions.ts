@@ -56,6 +56,8 @@ export type Session = {
 };
 
 export type SessionTable = {
+  /** Polls parked here just now. */
+  parked: number;
   readonly byName: Map<string, Session>;
   readonly byBot: Map<string, Session>;
   readonly byDevice: Map<number, Set<Session>>;
@@ -67,6 +69,7 @@ export type SessionTable = {
 };
 
 export const newSessionTable = (): SessionTable => ({
+  parked: 0,
   byName: new Map(),
   byBot: new Map(),
   byDevice: new Map(),
@@ -89,8 +92,11 @@ export const toProperties = (text: string): Properties => {
 const toTexts = (values: unknown): readonly string[] =>
   Array.isArray(values) ? values.filter((value) => typeof value === 'string') : [];
 
-const classKeyOf = (instance: string, properties: Properties): string =>
-  `${instance}\u0000${propertiesText(properties)}`;
+/** What matching knows a bot by, from what it declares. */
+export const classOf = (instance: string, text: string): Pick<Session, 'properties' | 'classKey'> => {
+  const properties = toProperties(text);
+  return { properties, classKey: `${instance}\u0000${propertiesText(properties)}` };
+};
 
 export const newSession = (
   row: Pick<SessionRow, 'name' | 'instance' | 'botId' | 'attachEpoch' | 'quarantineReason'> &
@@ -99,15 +105,13 @@ export const newSession = (
 ): Session => {
   const { name, instance, botId, attachEpoch, quarantineReason, erring } = row;
   const { status, version, capacity, properties, deviceIds } = row;
-  const parsed = toProperties(properties);
   return {
     name,
     instance,
     botId,
     attachEpoch,
     declared: { status, version, capacity, properties, deviceIds },
-    properties: parsed,
-    classKey: classKeyOf(instance, parsed),
+    ...classOf(instance, properties),
     leases: new Map(),
     quarantineReason,
     erring,
@@ -170,8 +174,9 @@ export const redeclare = (table: SessionTable, session: Session, declared: Decla
   }
   unlist(table, session);
   session.declared = declared;
-  session.properties = toProperties(declared.properties);
-  session.classKey = classKeyOf(session.instance, session.properties);
+  const { properties, classKey } = classOf(session.instance, declared.properties);
+  session.properties = properties;
+  session.classKey = classKey;
   addSession(table, session);
 };
 

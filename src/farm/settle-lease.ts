@@ -91,6 +91,8 @@ const start = (ledger: Ledger, { lease, job, owe }: Attempt): void => {
     lease.executionDeadline = new Date(ledger.now.getTime() + job.executionTimeoutMs);
   }
   job.attempts = lease.attempt;
+  job.resultType = null;
+  job.result = null;
   job.startedAt = ledger.now;
   job.gateClearedUntil = null;
   moveJob(ledger, job, 'STARTED');
@@ -136,7 +138,8 @@ const close = (seams: SettleSeams, ledger: Ledger, attempt: Attempt, cell: Lease
   ledger.wakes.push({ kind: 'session', name: lease.sessionName });
   if (!moveJob(ledger, job, event)) return;
   const result = completion?.result ?? null;
-  if (result !== null && !cell.stale) {
+  // Also of a lease that was being cancelled: its submitter may want to know what came of it (R-RES-3).
+  if (result !== null) {
     job.resultType = result.typeUrl;
     job.result = Buffer.from(result.value).toString('base64');
   }

@@ -4,7 +4,7 @@ import { Refusal } from '../core/refusal.ts';
 import { readFarmNow } from '../store/gates.ts';
 import { lockJobs } from '../store/jobs.ts';
 import { releaseLane } from '../store/lanes.ts';
-import { type OperatedCall, settleAbandonedSends, skipCallRow } from '../store/shopfloor-calls.ts';
+import { type OperatedCall, readLatestCalls, settleAbandonedSends, skipCallRow } from '../store/shopfloor-calls.ts';
 import { type Farm, transact } from './farm.ts';
 import { announce, openLedger, writeLedger } from './ledger.ts';
 import { moveGate } from './move-gate.ts';
@@ -32,10 +32,12 @@ export const skipCall = async (farm: Farm, request: CallName & { readonly reason
     const opened = openLedger(await readFarmNow(db), { jobs });
     const asking = jobId === null ? undefined : opened.jobs.get(jobId);
     if (asking !== undefined) {
-      moveGate(farm, opened, asking, {
-        event: 'UNASKED',
-        words: `the question to the shopfloor was skipped: ${reason}`,
-      });
+      // An older question, which was overridden once: the job has moved on, and may be waiting for another answer.
+      const isCurrent = (await readLatestCalls(db, [asking.id])).has(call.id);
+      const words = `the question to the shopfloor was skipped: ${reason}`;
+      if (isCurrent) moveGate(farm, opened, asking, { event: 'UNASKED', words });
+      // Another job of the DUT may have waited for this start to be settled.
+      opened.wakes.push({ kind: 'device', id: deviceId });
     }
     const facts = { call: call.id, method: call.method, reason };
     const { leaseId } = call;

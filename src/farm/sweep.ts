@@ -1,4 +1,4 @@
-/** Ends what has run out: sessions, leases, jobs. Any replica may; each round is one short transaction (DESIGN §5, loss). */
+/** Ends what has run out: sessions, leases, jobs. Any replica may; each round is one short transaction (ARCHITECTURE, Loss and clocks). */
 import { farmEvent } from '../core/farm-event.ts';
 import { hasEnded } from '../core/job.ts';
 import type { LeaseEvent } from '../core/lease.ts';
@@ -6,6 +6,7 @@ import { appendEvents } from '../store/farm-events.ts';
 import { lockJobs } from '../store/jobs.ts';
 import { lockOpenLeases } from '../store/leases.ts';
 import { closeEmptyLapsed, type DueJob, findDueJobs, lockDueLeases, lockLapsed, markLapsed } from '../store/sweeps.ts';
+import { isOutage } from '../store/outage.ts';
 import { readStanding } from '../store/test-results.ts';
 import type { Queryable } from '../store/transaction.ts';
 import { advanceRoute } from './advance-route.ts';
@@ -39,17 +40,16 @@ export const sweepSessions = async (farm: Farm): Promise<void> => {
 export const sweepLeases = async (farm: Farm): Promise<void> => {
   const ledger = await transact(farm, async (db) => {
     const due = await lockDueLeases(db, sweeper(farm), farm.limits.jobs);
-    const [first] = due;
-    if (first === undefined) return null;
-    const jobIds = due.map(({ jobId }) => jobId);
-    const ledger = await load(db, first.now, { sessionNames: [], jobIds });
-    for (const { leaseId, event, sessionName } of due) {
+    if (due === null) return null;
+    const jobIds = due.leases.map(({ jobId }) => jobId);
+    const ledger = await load(db, due.now, { sessionNames: [], jobIds });
+    for (const { leaseId, event, sessionName } of due.leases) {
       const lease = ledger.leases.get(leaseId);
       if (lease === undefined) continue;
       settleLease(farm, ledger, lease, { event, why: whyOf[event] ?? '', completion: null });
       ledger.wakes.push({ kind: 'session', name: sessionName });
     }
-    await finish(db, ledger, [...new Set(due.map(({ sessionName }) => sessionName))]);
+    await finish(db, ledger, due.sessionNames);
     return ledger;
   });
   if (ledger !== null) announce(ledger, farm);
@@ -65,8 +65,16 @@ const whyOf: Partial<Record<LeaseEvent, string>> = {
 /** Jobs that waited too long, or must have ended by now. */
 export const sweepJobs = async (farm: Farm): Promise<void> => {
   for (const due of await findDueJobs(farm.pool)) {
-    const ledger = await transact(farm, (db) => expireJob(farm, db, due));
-    announce(ledger, farm);
+    try {
+      announce(await transact(farm, (db) => expireJob(farm, db, due)), farm);
+    } catch (error) {
+      if (isOutage(error)) throw error;
+      // One job that cannot be ended must not keep the others alive.
+      farm.log.error(
+        { err: error, jobId: due.id },
+        'a job past its time could not be ended; the next tick tries again',
+      );
+    }
   }
 };
 
@@ -77,10 +85,9 @@ const expireJob = async (farm: Farm, db: Queryable, due: DueJob): Promise<Ledger
   const [lease] = ledger.leases.values();
   const why = jobWords[due.cause];
   if (lease !== undefined) {
-    // A bot has it: it must stop first. The cancel's own clock bounds that.
+    // A bot has it: its time in the queue is over.
     if (due.cause !== 'EXPIRED') return ledger;
-    job.cancelReason ??= why;
-    settleLease(farm, ledger, lease, { event: 'CANCEL_ASKED', why, completion: null });
+    settleLease(farm, ledger, lease, { event: 'EXPIRED', why, completion: null });
   } else {
     const wasAtHead = job.heldBy !== 'ROUTE';
     closeGate(farm, ledger, job, why);

@@ -1,14 +1,14 @@
-/** The replica's heartbeat: one statement when nothing is due, whatever the number of bots (DESIGN §5). */
+/** The replica's heartbeat: one statement when nothing is due, whatever the number of bots (ARCHITECTURE, How it is fast). */
 import { foldTallies } from '../store/tallies.ts';
 import { forgetOld } from '../store/sweeps.ts';
 import { tick as ask, type TickAnswer } from '../store/tick.ts';
 import { extendMatches } from './extend-matches.ts';
 import type { Home } from './home.ts';
 import { lapseGates } from './lapse-gates.ts';
-import { botKey, type Session } from './sessions.ts';
-import { heatBot, heatDevice, heatRequirement } from './matching.ts';
+import { forget, heatBot, heatDevice, heatRequirement } from './matching.ts';
 import { openGatesAfter } from './open-gates.ts';
 import { refreshSession } from './refresh-session.ts';
+import { botKey, dropSession, type SessionTable } from './sessions.ts';
 import { readRequirements } from '../store/jobs.ts';
 import { sweepJobs, sweepLeases, sweepSessions } from './sweep.ts';
 
@@ -27,17 +27,31 @@ export const tickOnce = async (home: Home, memory: TickMemory): Promise<TickAnsw
   if (late) for (const session of sessions) session.seenMs = nowMs;
   for (const session of sessions) if (session.parked !== null) session.seenMs = nowMs;
   const renew = sessions.filter((session) => late || session.seenMs > session.renewedMs);
+  const lookedAt = home.matching.version;
   const answer = await ask(home.pool, {
     replica: home.replica,
     ttlMs: home.limits.session.ttlMs,
     amnestyAfterMs: home.limits.replica.amnestyAfterMs,
     renew: renew.map(({ name, attachEpoch, seenMs }) => ({ name, attachEpoch, ageMs: nowMs - seenMs })),
     home: sessions.map(({ name, attachEpoch }) => ({ name, attachEpoch })),
+    held: sessions.flatMap(({ name, leases }) =>
+      [...leases.values()].map(({ id, state }) => ({ name, leaseId: id, state })),
+    ),
     deviceIds: [...home.sessions.byDevice.keys()],
   });
   memory.lastMs = nowMs;
-  for (const session of renew) session.renewedMs = nowMs;
+  const busy = new Set(answer.busy);
+  for (const session of renew) if (!busy.has(session.name)) session.renewedMs = nowMs;
+  const epochs = new Map(sessions.map(({ name, attachEpoch }) => [name, attachEpoch]));
+  for (const name of answer.moved) {
+    const session = home.sessions.byName.get(name);
+    // One that was attached again while the statement ran has a new epoch and stays.
+    if (session !== undefined && session.attachEpoch === epochs.get(name))
+      dropSession(home.sessions, session, 'changed');
+  }
   await learn(home, answer);
+  forget(home.matching, home.sessions, { lookedAt, hotRequirements: answer.hotRequirements });
+  home.feed();
   await settleDue(home, answer);
   return answer;
 };
@@ -46,50 +60,60 @@ export const tickOnce = async (home: Home, memory: TickMemory): Promise<TickAnsw
 const learn = async (home: Home, answer: TickAnswer): Promise<void> => {
   const { matching, sessions } = home;
   matching.drains = answer.drains;
-  for (const name of answer.moved) {
-    const session = sessions.byName.get(name);
-    // One that was attached again while the statement ran has a new epoch and stays.
-    if (session !== undefined && session.renewedMs <= home.clock.monotonicMs()) await refreshSession(home, name);
-  }
-  for (const name of answer.cancelling) if (knowsNoCancel(sessions.byName.get(name))) await refreshSession(home, name);
   const quarantined = new Map(answer.quarantined.map((bot) => [botKey(bot.instance, bot.botId), bot.reason]));
-  for (const [key, session] of sessions.byBot) session.quarantineReason = quarantined.get(key) ?? null;
+  const wrong = new Set([
+    ...answer.changed.filter((held) => isStillHeld(sessions, held)).map(({ name }) => name),
+    // What the statement saw may be older than what is remembered, so that the row itself is asked.
+    ...[...sessions.byBot]
+      .filter(([key, { quarantineReason }]) => quarantineReason !== (quarantined.get(key) ?? null))
+      .map(([, { name }]) => name),
+  ]);
+  for (const name of wrong) await refreshSession(home, name);
   const unknown = answer.hotRequirements.filter((id) => !matching.requirements.has(id));
   for (const { id, instance, constraints } of unknown.length === 0 ? [] : await readRequirements(home.pool, unknown)) {
     matching.requirements.set(id, { instance, constraints });
   }
-  for (const id of answer.hotRequirements) if (!matching.hotRequirements.has(id)) heatRequirement(matching, id, 1);
+  // What is hot already is looked at again, by those too that passed it by: they may have missed what was added since.
+  for (const id of answer.hotRequirements) heatRequirement(matching, id, matching.hotRequirements.has(id) ? 0 : 1);
   for (const id of answer.hotDevices) if (!matching.hotDevices.has(id)) heatDevice(matching, id);
   for (const { instance, botId } of answer.hotBots) {
     if (sessions.byBot.has(botKey(instance, botId))) heatBot(matching, instance, botId);
   }
-  for (const key of matching.hotBots.keys()) if (!sessions.byBot.has(key)) matching.hotBots.delete(key);
-  for (const id of matching.hotDevices.keys()) if (!sessions.byDevice.has(id)) matching.hotDevices.delete(id);
-  for (const classKey of matching.served.keys()) if (!sessions.classes.has(classKey)) matching.served.delete(classKey);
-  home.feed();
 };
 
-const knowsNoCancel = (session: Session | undefined): boolean =>
-  session !== undefined && ![...session.leases.values()].some((lease) => lease.state === 'CANCELLING');
+/** Unless it was written since. */
+const isStillHeld = (sessions: SessionTable, { name, leaseId, state }: TickAnswer['changed'][number]): boolean =>
+  sessions.byName.get(name)?.leases.get(leaseId)?.state === state;
 
+/** Each part by itself: what cannot be done in one of them must not keep the others from being done. */
 const settleDue = async (home: Home, { due, amnesty }: TickAnswer): Promise<void> => {
-  if (due.sessions && !amnesty) await sweepSessions(home);
-  if (due.leases) await sweepLeases(home);
-  if (due.jobs) {
-    // A matching bot, busy or not, stops the clock of a match timeout.
-    await extendMatches(home);
-    await sweepJobs(home);
-  }
-  if (due.gates) {
-    await lapseGates(home);
-    for (let after: number | null = 0; after !== null;) after = await openGatesAfter(home, after);
-  }
+  if (due.sessions && !amnesty) await owned(home, sweepSessions(home));
+  if (due.leases) await owned(home, sweepLeases(home));
+  // A matching bot, busy or not, stops the clock of a match timeout.
+  if (due.jobs)
+    await owned(
+      home,
+      extendMatches(home).then(() => sweepJobs(home)),
+    );
+  if (due.gates) await owned(home, settleGates(home));
   if (due.lanes) home.wake([{ kind: 'lanes' }]);
-  if (due.leftovers) {
-    await forgetOld(home.pool, {
-      closedMs: home.limits.session.closedRememberedMs,
-      enqueueMs: home.limits.jobs.enqueueRememberedMs,
-    });
-    await foldTallies(home.pool);
-  }
+  if (due.leftovers) await owned(home, clearUp(home));
+};
+
+const owned = (home: Home, part: Promise<void>): Promise<void> =>
+  part.catch((error: unknown) => {
+    home.log.warn({ err: error }, 'what has run out could not be ended; the next tick tries again');
+  });
+
+const settleGates = async (home: Home): Promise<void> => {
+  await lapseGates(home);
+  for (let after: number | null = 0; after !== null;) after = await openGatesAfter(home, after);
+};
+
+const clearUp = async (home: Home): Promise<void> => {
+  await forgetOld(home.pool, {
+    closedMs: home.limits.session.closedRememberedMs,
+    enqueueMs: home.limits.jobs.enqueueRememberedMs,
+  });
+  await foldTallies(home.pool);
 };

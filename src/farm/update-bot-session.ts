@@ -8,9 +8,9 @@ import type { Declared } from '../store/bot-sessions.ts';
 import { transact } from './farm.ts';
 import { findSession } from './find-session.ts';
 import type { Change, Home } from './home.ts';
-import { type Search, searchOf } from './matching.ts';
+import { heatDevice, type Search, searchOf } from './matching.ts';
 import { resolveDevices } from './resolve-devices.ts';
-import { dropSession, type HeldLease, inTurn, type Session, type WakeCause } from './sessions.ts';
+import { classOf, dropSession, type HeldLease, inTurn, type Session, type WakeCause } from './sessions.ts';
 
 /** How long the caller waits, and whether it still does. */
 export type Patience = {
@@ -40,8 +40,6 @@ export const updateBotSession = async (
 ): Promise<SessionReply> => {
   for (let tries = 1; ; tries += 1) {
     const session = await findSession(home, report.name, report.botId);
-    // A newer call of the same session ends the older parked one, with OK and what it holds (R-POLL-7).
-    session.parked?.end('newer call');
     const heard = await inTurn(session, () => hear(home, session, report, patience));
     if (heard === 'moved' && tries < REATTACH_MAX) continue;
     if (heard === 'moved') return reply(home, session, []);
@@ -65,17 +63,24 @@ const hear = async (
   patience: Patience,
 ): Promise<Heard | 'moved'> => {
   if (session.gone) return 'moved';
+  // A newer call of the same session ends the older parked one, with OK and what it holds (R-POLL-7). Not before its
+  // turn: until then the older one may still be on its way to being parked.
+  session.parked?.end('newer call');
   session.seenMs = home.clock.monotonicMs();
   const reading = readReport(report, session.leases);
   const change = await changeOf(home, session, report, reading);
   if (change !== null) {
     const written = await home.write(session, change);
     if (written.kind === 'detached') return 'moved';
-  } else count(session, reading);
+  }
+  // Only now: had the write failed, the DUTs would have to be declared again.
+  session.dutsText = JSON.stringify(report.self.duts);
+  count(session, reading);
   const cancelledOnce = reading.strays.filter((id) => !session.told.has(id));
   for (const id of cancelledOnce) tell(session, id);
   const ending = change?.ending ?? null;
-  if (ending !== null) {
+  // A lease that only the database knew keeps the session open.
+  if (ending !== null && session.leases.size === 0) {
     dropSession(home.sessions, session, 'changed');
     return { cancelledOnce, parked: null };
   }
@@ -93,14 +98,15 @@ const changeOf = async (
 ): Promise<Change | null> => {
   const declared = await declaredAnew(home, session, report);
   const steps = reading.steps.map((step) => ({ ...step, why: whyOf(step.event, step.completion?.message ?? '') }));
-  const left = session.leases.size - closing(session, reading);
+  const ended = closing(session, reading);
+  const left = session.leases.size - ended;
   const ending = report.self.status === BOT_TERMINATING && left <= 0 ? 'the bot has terminated' : null;
-  const completed = reading.steps.some((step) => step.event === 'COMPLETED_OK');
+  const completed = reading.steps.some(({ event, leaseId }) => event === 'COMPLETED_OK' && session.leases.has(leaseId));
   const settles =
     declared !== null && takesWork(declared.status) && report.leases.length === 0 && session.leases.size === 0;
   // What it reports as done now makes room in the same reply (R-UPD-3).
-  const freed = closing(session, reading) - strangers(session, report);
-  const search = ending === null ? searchAfter(home, session, { declared, freed }) : null;
+  const freed = ended - strangers(session, report);
+  const search = ending === null ? searchAfter(home, session, { declared, freed, isFresh: ended > 0 }) : null;
   const nothing = declared === null && steps.length === 0 && reading.echoes.length === 0 && ending === null;
   if (nothing && search === null) return null;
   return {
@@ -122,16 +128,29 @@ const closing = (session: Session, { steps }: Reading): number =>
 const strangers = (session: Session, { leases }: SessionReport): number =>
   leases.filter(({ id, state }) => state !== 'COMPLETED' && !session.leases.has(id)).length;
 
-/** The search of the session as it will be once this report is written. */
+/**
+ * The search of the session as it will be once this report is written.
+ * @param next.freed leases that end now, less those that fill room elsewhere.
+ * @param next.isFresh a lease ends now: what barred the session may have been that, and its end may let the next job of
+ * its route run on the same DUT.
+ */
 const searchAfter = (
   home: Home,
   session: Session,
-  next: { readonly declared: Declared | null; readonly freed: number },
+  next: { readonly declared: Declared | null; readonly freed: number; readonly isFresh: boolean },
 ): Search | null => {
   if (home.stopping) return null;
   const declared = next.declared ?? session.declared;
-  const capacity = declared.capacity + next.freed;
-  const search = searchOf(home.matching, { ...session, declared: { ...declared, capacity } }, home.clock.monotonicMs());
+  // What waits for a DUT that was not here before was never hinted at here.
+  const isNews = next.isFresh || next.declared !== null;
+  if (isNews) for (const id of declared.deviceIds) heatDevice(home.matching, id);
+  const later: Session = {
+    ...session,
+    ...(next.declared === null ? {} : classOf(session.instance, declared.properties)),
+    declared: { ...declared, capacity: declared.capacity + next.freed },
+    barredUntilMs: next.isFresh ? 0 : session.barredUntilMs,
+  };
+  const search = searchOf(home.matching, later, home.clock.monotonicMs());
   return search === null ? null : { ...search, wanted: Math.min(search.wanted, declared.capacity) };
 };
 
@@ -151,7 +170,6 @@ const declaredAnew = async (home: Home, session: Session, { self }: SessionRepor
     : self.duts.length === 0
       ? []
       : await transact(home, (db) => resolveDevices(db, session.instance, self.duts));
-  session.dutsText = dutsText;
   const moved = deviceIds.length !== was.deviceIds.length || deviceIds.some((id, index) => id !== was.deviceIds[index]);
   if (sameSelf && !moved) return null;
   const { status, version, capacity, properties } = self;
@@ -197,7 +215,8 @@ const tell = (session: Session, leaseId: string): void => {
 const park = (home: Home, session: Session, patience: Patience): Promise<void> | null => {
   const limits = { ...home.limits.poll, ttlMs: home.limits.session.ttlMs };
   const forMs = holdMs(patience.untilDeadlineMs, false, limits, home.random());
-  if (forMs <= 0 || home.stopping || patience.signal.aborted) return null;
+  if (forMs <= 0 || home.stopping || session.gone || patience.signal.aborted) return null;
+  if (home.sessions.parked >= home.limits.poll.parkedMax) return pace(home, session, patience);
   return hold(home, session, patience, forMs);
 };
 
@@ -224,12 +243,14 @@ const hold = async (home: Home, session: Session, patience: Patience, forMs: num
     end('client gone');
   };
   session.parked = parked;
+  home.sessions.parked += 1;
   home.witness.pollParked(session.instance);
   patience.signal.addEventListener('abort', leave, { once: true });
   // Work may have become hot while this call was on its way here.
   home.feed();
   await home.clock.sleep(forMs, ending.signal);
   patience.signal.removeEventListener('abort', leave);
+  home.sessions.parked -= 1;
   if (session.parked === parked) session.parked = null;
   const heldMs = home.clock.monotonicMs() - startedMs;
   home.witness.pollEnded({ instance: session.instance, cause, heldMs });

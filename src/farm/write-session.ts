@@ -1,8 +1,9 @@
 /** One session's write: into the next commit, and the memory follows what was written. */
+import { Refusal } from '../core/refusal.ts';
 import type { Change, Home } from './home.ts';
-import { cool, heatDevice, type Search } from './matching.ts';
+import { cool, heatDevice, pass, type Search } from './matching.ts';
 import type { GrantReport, SessionWrite, SessionWritten } from './session-write.ts';
-import { botKey, dropSession, holdLeases, redeclare, type Session } from './sessions.ts';
+import { botKey, classOf, dropSession, holdLeases, redeclare, type Session } from './sessions.ts';
 
 /** A session that found work it cannot have now looks again after this. */
 const BARRED_MS = 5_000;
@@ -16,13 +17,15 @@ export const writeSession = async (
   const lookedAt = home.matching.version;
   const declared = change.declared ?? null;
   const search = change.search ?? null;
+  // Work that goes with a new declaration is chosen by it, not by what the bot was before.
+  const { properties, classKey } = declared === null ? session : classOf(session.instance, declared.properties);
   const written = await push({
     name: session.name,
     instance: session.instance,
     botId: session.botId,
     attachEpoch: session.attachEpoch,
-    properties: session.properties,
-    classKey: session.classKey,
+    properties,
+    classKey,
     declared,
     deviceIds: declared?.deviceIds ?? session.declared.deviceIds,
     steps: change.steps ?? [],
@@ -31,6 +34,10 @@ export const writeSession = async (
     ending: change.ending ?? null,
     clearsErrors: change.clearsErrors ?? false,
     settles: change.settles ?? false,
+  }).catch((error: unknown) => {
+    // It may have been committed all the same: what is remembered here is not to be trusted any more.
+    if (!(error instanceof Refusal)) dropSession(home.sessions, session, 'changed');
+    throw error;
   });
   if (written.kind === 'detached') {
     dropSession(home.sessions, session, 'changed');
@@ -40,7 +47,7 @@ export const writeSession = async (
   if (declared !== null) {
     const { deviceIds } = session.declared;
     redeclare(home.sessions, session, declared);
-    // What waits for a DUT that was not here before was never hinted at here.
+    // A job that came for a new DUT of the session before this line found nobody here to wake.
     for (const id of declared.deviceIds) if (!deviceIds.includes(id)) heatDevice(home.matching, id);
   }
   if (change.clearsErrors === true) session.erring = false;
@@ -63,5 +70,10 @@ const remember = (
   }
   for (const id of search.deviceIds) cool(home.matching.hotDevices, id, lookedAt);
   if (search.bot) cool(home.matching.hotBots, botKey(session.instance, session.botId), lookedAt);
-  if (granted.empty) for (const id of search.requirementIds) cool(home.matching.hotRequirements, id, lookedAt);
+  for (const id of search.requirementIds) {
+    if (!granted.queued.has(id)) cool(home.matching.hotRequirements, id, lookedAt);
+    else if (!granted.couldTake) {
+      pass(home.matching.hotRequirements, id, { at: lookedAt, session: session.name });
+    }
+  }
 };

@@ -180,6 +180,37 @@ export const closeSessions = async (
   );
 };
 
+/** Ends sessions by their bots' own word. One that holds an open lease after all goes on; those that ended come back. */
+export const endSessions = async (
+  db: Queryable,
+  sessions: readonly { readonly name: string; readonly reason: string }[],
+): Promise<{ readonly instance: string; readonly botId: string; readonly reason: string }[]> => {
+  if (sessions.length === 0) return [];
+  const { rows } = await db.query<{ instance: string; botId: string; reason: string }>(
+    `update bot_sessions s set state = 'CLOSED', closed_reason = r.reason, closed_at = farm_now()
+     from jsonb_to_recordset($1::jsonb) as r(name text, reason text)
+     where s.name = r.name and s.state <> 'CLOSED' and not exists (
+       select from leases l where l.session_name = s.name and l.state in ('PENDING', 'ACTIVE', 'CANCELLING'))
+     returning s.instance, s.bot_id as "botId", r.reason`,
+    [asJson(sessions)],
+  );
+  return rows;
+};
+
+/** Locks bots by name. Bots come before sessions in the lock order, as where a session begins. */
+export const lockBots = async (
+  db: Queryable,
+  bots: readonly { readonly instance: string; readonly botId: string }[],
+): Promise<void> => {
+  if (bots.length === 0) return;
+  await db.query(
+    `select from bots b join jsonb_to_recordset($1::jsonb) as r(instance text, "botId" text)
+       on b.instance = r.instance and b.bot_id = r."botId"
+     order by b.instance, b.bot_id for update of b`,
+    [asJson(bots.map(({ instance, botId }) => ({ instance, botId })))],
+  );
+};
+
 /** Stores what bots newly say of themselves (R-UPD-2). The sessions are locked and attached. */
 export const declareSessions = async (
   db: Queryable,

@@ -96,15 +96,26 @@ export const settleDevices = async (
   );
 };
 
-/** The bot is back with a new session, OK, without the lease: the DUT is settled. Returns those that were settling. */
-export const endSettling = async (db: Queryable, deviceIds: readonly number[]): Promise<number[]> => {
-  if (deviceIds.length === 0) return [];
+/**
+ * The bot is back, OK, without the lease: the DUTs are settled, but for those that the very session left unclean. Returns
+ * those that were settling.
+ */
+export const endSettling = async (
+  db: Queryable,
+  sessions: readonly { readonly name: string; readonly deviceIds: readonly number[] }[],
+): Promise<number[]> => {
+  const declared = sessions.flatMap(({ name, deviceIds }) => deviceIds.map((id) => ({ name, id })));
+  if (declared.length === 0) return [];
   const { rows } = await db.query<{ id: number }>(
     `with locked as (
-       select id from devices where id = any($1::bigint[]) and settling_until is not null order by id for update)
+       select d.id from devices d
+       where d.settling_until is not null and d.id in (
+         select r.id from jsonb_to_recordset($1::jsonb) as r(name text, id bigint)
+         where not exists (select from leases l where l.session_name = r.name and l.device_id = r.id))
+       order by d.id for update)
      update devices d set settling_until = null, settling_reason = null from locked where d.id = locked.id
      returning d.id`,
-    [deviceIds],
+    [asJson(declared)],
   );
   return rows.map((row) => row.id);
 };
@@ -115,6 +126,8 @@ export type DeviceRecord = {
   readonly instance: string;
   readonly data: Readonly<Record<string, unknown>>;
   readonly serials: Readonly<Record<string, string>>;
+  /** All it was ever known by. */
+  readonly serialCount: number;
 };
 
 /**
@@ -128,7 +141,8 @@ export const readDeviceRecords = async (
   const { rows } = await db.query<DeviceRecord>(
     `select d.id, d.instance, d.data,
             coalesce((select jsonb_object_agg(s.name, s.value order by s.added) from device_serials s
-                      where s.device_id = d.id), '{}') as serials
+                      where s.device_id = d.id), '{}') as serials,
+            (select count(*) from device_serials s where s.device_id = d.id) as "serialCount"
      from devices d where d.id = any($1::bigint[])`,
     [deviceIds],
   );

@@ -35,6 +35,8 @@ export type JobViewRow = {
   readonly avoidedBots: readonly string[];
   readonly verdict: Verdict | null;
   readonly failure: FailureCause | null;
+  /** google.rpc.Code of the lease that ended it with an error; null: no lease did. */
+  readonly leaseCode: number | null;
   readonly reason: string | null;
   readonly cancelReason: string | null;
   readonly resultType: string | null;
@@ -57,7 +59,7 @@ const COLUMNS = `
   round(extract(epoch from j.queue_deadline - j.enqueued_at) * 1000)::bigint as "queueTimeoutMs",
   j.execution_timeout_ms as "executionTimeoutMs", j.expires_at as "expiresAt", j.reservation, j.state,
   j.held_by as "heldBy", j.held_reason as "heldReason", j.attempts, j.avoided_bots as "avoidedBots", j.verdict,
-  j.failure, j.reason, j.cancel_reason as "cancelReason", j.result_type as "resultType", j.result, j.bot_id as "botId",
+  j.failure, j.lease_code as "leaseCode", j.reason, j.cancel_reason as "cancelReason", j.result_type as "resultType", j.result, j.bot_id as "botId",
   l.id as "leaseId", l.state as "leaseState",
   j.enqueued_at as "enqueuedAt", j.started_at as "startedAt", j.ended_at as "endedAt"`;
 

@@ -109,6 +109,8 @@ export type Candidate = {
   readonly requestedBotId: string | null;
   readonly priority: number;
   readonly avoidedBots: readonly string[];
+  /** The shopfloor was told that it starts, so it goes before all others. */
+  readonly isCleared: boolean;
 };
 
 /** Candidates read for one DUT or bot beyond the one wanted, since the first may avoid that very bot. */
@@ -129,7 +131,8 @@ export const lockCandidates = async (
   },
 ): Promise<Candidate[]> => {
   const columns = `id, requirement_id as "requirementId", device_id as "deviceId",
-    requested_bot_id as "requestedBotId", priority, avoided_bots as "avoidedBots"`;
+    requested_bot_id as "requestedBotId", priority, avoided_bots as "avoidedBots",
+    gate_cleared_until is not null as "isCleared"`;
   const { rows } = await db.query<Candidate>(
     `with of_classes as (
        select pick.* from jsonb_to_recordset($1::jsonb) as q("requirementId" bigint, wanted integer)
@@ -150,7 +153,10 @@ export const lockCandidates = async (
        cross join lateral (
          select ${columns} from jobs
          where device_id = q.device_id and state = 'QUEUED' and held_by is null
-         order by priority, id limit ${String(PINNED_CANDIDATES_MAX)} for update skip locked) pick
+           -- A clearance that has run out is no leave to start; the tick makes the job ask again.
+           and (gate_cleared_until is null or gate_cleared_until > farm_now())
+         order by gate_cleared_until is null, priority, id limit ${String(PINNED_CANDIDATES_MAX)}
+         for update skip locked) pick
      ), of_bots as (
        select pick.* from jsonb_to_recordset($3::jsonb) as q(instance text, "botId" text, wanted integer)
        cross join lateral (
@@ -161,7 +167,7 @@ export const lockCandidates = async (
      )
      select * from of_classes union all select * from avoiding
      union all select * from of_devices union all select * from of_bots
-     order by priority, id`,
+     order by "isCleared" desc, priority, id`,
     [asJson(queues.classes), queues.deviceIds, asJson(queues.bots)],
   );
   return rows;

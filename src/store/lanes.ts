@@ -50,21 +50,25 @@ export const claimLanes = async (
   return rows;
 };
 
-/** Locks those of the lanes that are still this replica's, by id, and says which they are, and when that was. */
+/**
+ * Locks those of the lanes that are still this replica's and at these positions, by id, and says which they are, and when
+ * that was. A lane past its position was moved by a commit whose answer was lost: moved once more, it would pass over a
+ * call that nobody has sent.
+ */
 export const lockOwnedLanes = async (
   db: Queryable,
   replica: string,
-  lanes: readonly OwnedLane[],
+  lanes: readonly (OwnedLane & { readonly position: number })[],
 ): Promise<{ readonly now: Date; readonly deviceIds: ReadonlySet<number> }> => {
   const { rows } = await db.query<{ now: Date; deviceId: number | null }>(
     `with locked as (
        select l.device_id from lanes l
-       join jsonb_to_recordset($2::jsonb) as r("deviceId" bigint, epoch bigint)
-         on l.device_id = r."deviceId" and l.owner_epoch = r.epoch
+       join jsonb_to_recordset($2::jsonb) as r("deviceId" bigint, epoch bigint, position bigint)
+         on l.device_id = r."deviceId" and l.owner_epoch = r.epoch and l.head_position = r.position
        where l.owner = $1
        order by l.device_id for update of l)
      select farm_now() as now, locked.device_id as "deviceId" from (select) one left join locked on true`,
-    [replica, asJson(lanes)],
+    [replica, asJson(lanes.map(({ deviceId, epoch, position }) => ({ deviceId, epoch, position })))],
   );
   const [first] = rows;
   if (first === undefined) throw new Error('farm_now() returned no row');

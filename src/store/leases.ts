@@ -46,7 +46,7 @@ export const lockOpenLeases = async (
   return rows;
 };
 
-/** Leases of a session that have ended, by id: what a late report is held against. */
+/** Leases by id, whatever their state: what a late report is held against. */
 export const readLeases = async (db: Queryable, ids: readonly string[]): Promise<LeaseRow[]> => {
   if (ids.length === 0) return [];
   const { rows } = await db.query<LeaseRow>(
@@ -69,6 +69,21 @@ export const updateLeases = async (db: Queryable, leases: readonly LeaseRow[]): 
      where l.id = r.id`,
     [asJson(leases)],
   );
+};
+
+/** How many more leases each of these sessions, which are locked, may have by its capacity. */
+export const readRoom = async (
+  db: Queryable,
+  sessionNames: readonly string[],
+): Promise<ReadonlyMap<string, number>> => {
+  const { rows } = await db.query<{ name: string; room: number }>(
+    `select s.name, greatest(0, s.capacity - (
+              select count(*) from leases l
+              where l.session_name = s.name and l.state in ('PENDING', 'ACTIVE', 'CANCELLING'))) as room
+     from bot_sessions s where s.name = any($1::text[])`,
+    [sessionNames],
+  );
+  return new Map(rows.map(({ name, room }) => [name, room]));
 };
 
 /** A grant about to be written. `work` null: the job's own payload is handed out. */
@@ -100,6 +115,8 @@ export const insertLeases = async (db: Queryable, leases: readonly NewLease[]): 
      from jsonb_to_recordset($1::jsonb) as r(
        id uuid, "jobId" bigint, instance text, "sessionName" text, "botId" text, "deviceId" bigint, station text,
        attempt integer, gated boolean, work jsonb, "lostAfterMs" bigint)
+     -- In one order everywhere: two replicas that lease the same DUTs wait for each other, never in a circle.
+     order by r."deviceId" nulls first
      on conflict do nothing
      returning id`,
     [asJson(leases)],
@@ -125,7 +142,7 @@ export type HeldRow = {
   readonly payload: Buffer | null;
 };
 
-/** The open leases of these sessions with what their bots were given. */
+/** The open leases of these sessions with what their bots were given; bots begin them in this order, so the urgent ones lead. */
 export const readHeldLeases = async (db: Queryable, sessionNames: readonly string[]): Promise<HeldRow[]> => {
   if (sessionNames.length === 0) return [];
   const { rows } = await db.query<HeldRow>(
@@ -135,7 +152,7 @@ export const readHeldLeases = async (db: Queryable, sessionNames: readonly strin
             l.work, j.payload_type as "payloadType", j.payload
      from leases l join jobs j on j.id = l.job_id
      where l.session_name = any($1::text[]) and l.state in ('PENDING', 'ACTIVE', 'CANCELLING')
-     order by l.granted_at, l.id`,
+     order by j.priority, j.id`,
     [sessionNames],
   );
   return rows;

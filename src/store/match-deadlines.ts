@@ -10,25 +10,32 @@ export type AwaitingMatch = {
   readonly deviceId: number | null;
 };
 
-/** Queued reservations with less than their whole match timeout left, the most pressing first. */
-export const findAwaitingMatch = async (db: Queryable, limit: number): Promise<AwaitingMatch[]> => {
+/** A stretch of the queued reservations with less than their whole match timeout left: those after a job, by id. */
+export const findAwaitingMatch = async (
+  db: Queryable,
+  { afterJobId, limit }: { readonly afterJobId: number; readonly limit: number },
+): Promise<AwaitingMatch[]> => {
   const { rows } = await db.query<AwaitingMatch>(
     `select j.id, j.instance, q.constraints, j.requested_bot_id as "requestedBotId", j.device_id as "deviceId"
      from jobs j join requirements q on q.id = j.requirement_id
      where j.state = 'QUEUED' and j.match_deadline is not null and j.reservation ->> 'matchTimeoutMs' is not null
        and j.match_deadline < farm_now() + (j.reservation ->> 'matchTimeoutMs')::numeric * interval '1 millisecond'
-     order by j.match_deadline limit $1`,
-    [limit],
+       and j.id > $1
+     order by j.id limit $2`,
+    [afterJobId, limit],
   );
   return rows;
 };
 
-/** Counts the match timeout anew, with a quarter on top, so that this is not asked again at every turn. */
+/**
+ * Counts the match timeout anew, with a quarter on top, so that this is not asked again at every turn. Waits for whoever
+ * has a job locked: it may be another replica that gives it more time, and the sweep that follows must see that.
+ */
 export const extendMatchDeadlines = async (db: Queryable, jobIds: readonly number[]): Promise<void> => {
   if (jobIds.length === 0) return;
   await db.query(
     `with locked as (
-       select id from jobs where id = any($1::bigint[]) and state = 'QUEUED' order by id for no key update skip locked)
+       select id from jobs where id = any($1::bigint[]) and state = 'QUEUED' order by id for no key update)
      update jobs j
      set match_deadline = farm_now() + 1.25 * (j.reservation ->> 'matchTimeoutMs')::numeric * interval '1 millisecond'
      from locked where j.id = locked.id`,

@@ -1,4 +1,4 @@
-/** NOTIFY and LISTEN between replicas: a hint to look, never the truth (DESIGN §5, waking). */
+/** NOTIFY and LISTEN between replicas: a hint to look, never the truth (ARCHITECTURE, Many replicas). */
 import pg from 'pg';
 import type { Queryable } from './transaction.ts';
 
@@ -39,6 +39,9 @@ export const listenForNotices = async (
     if (payload !== undefined) heard(payload);
   });
   await client.connect();
-  await client.query(`listen ${CHANNEL}`);
+  await client.query(`listen ${CHANNEL}`).catch(async (error: unknown) => {
+    await client.end().catch(() => undefined);
+    throw error;
+  });
   return { ended, close: () => client.end() };
 };

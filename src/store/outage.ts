@@ -18,7 +18,7 @@ const SOCKET_CODES: ReadonlySet<string> = new Set([
 ]);
 /** What pg says, without a code, when a connection ends or cannot be had in time. */
 const PG_WORDS =
-  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout)/;
 
 /** Every other statement would meet the same error now; later it may pass. */
 export const isOutage = (error: unknown): boolean => {

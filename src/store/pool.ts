@@ -2,7 +2,7 @@ import pg from 'pg';
 import { CannotStart } from '../core/cannot-start.ts';
 import type { Queryable } from './transaction.ts';
 
-/** What one replica asks of PostgreSQL at most; DESIGN's parameters, all configurable. */
+/** What one replica asks of PostgreSQL at most; all configurable (src/core/limits.ts). */
 export interface PoolLimits {
   readonly connectionsMax: number;
   readonly connectMs: number;

@@ -8,6 +8,8 @@ export type HeadCall = OwedCall & {
   readonly id: string;
   readonly instance: string;
   readonly deviceId: number;
+  /** In its lane. */
+  readonly position: number;
   readonly jobId: number | null;
   readonly leaseId: string | null;
   readonly attempt: number;
@@ -21,7 +23,7 @@ export type HeadCall = OwedCall & {
 export const readHeads = async (db: Queryable, deviceIds: readonly number[]): Promise<HeadCall[]> => {
   if (deviceIds.length === 0) return [];
   const { rows } = await db.query<HeadCall>(
-    `select c.id, c.instance, c.device_id as "deviceId", c.job_id as "jobId", c.lease_id as "leaseId", c.attempt,
+    `select c.id, c.instance, c.device_id as "deviceId", c.position, c.job_id as "jobId", c.lease_id as "leaseId", c.attempt,
             c.method, c.station, c.test_id as "testId", c.status, c.event, c.details, c.gate, c.body, c.sends, c.faults
      from lanes l join shopfloor_calls c on c.device_id = l.device_id and c.position = l.head_position
      where l.device_id = any($1::bigint[]) and c.state = 'OWED'
@@ -102,12 +104,15 @@ export const recordSends = async (db: Queryable, sends: readonly EndedSend[]): P
   );
 };
 
-/** Of these jobs' calls, the last one in each job's lane: whether a question is still the job's current one. */
+/**
+ * Of these jobs' calls, the last one in each job's lane: whether a question is still the job's current one. An event that
+ * a bot reports late is no part of an attempt, and takes no question's place.
+ */
 export const readLatestCalls = async (db: Queryable, jobIds: readonly number[]): Promise<ReadonlySet<string>> => {
   if (jobIds.length === 0) return new Set();
   const { rows } = await db.query<{ id: string }>(
     `select distinct on (c.job_id, c.device_id) c.id from shopfloor_calls c
-     where c.job_id = any($1::bigint[]) order by c.job_id, c.device_id, c.position desc`,
+     where c.job_id = any($1::bigint[]) and c.method <> 'NotifyEvent' order by c.job_id, c.device_id, c.position desc`,
     [jobIds],
   );
   return new Set(rows.map((row) => row.id));

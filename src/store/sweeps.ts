@@ -5,12 +5,15 @@ import type { Queryable } from './transaction.ts';
 /** Rows one sweep takes at a time; the rest is due at the next round. */
 export const SWEEP_MAX = 200;
 
+/** Bots could not speak to us: what they did not say in time counts for nothing. */
+const NO_AMNESTY = `not exists (select from farm_marks where amnesty_until > farm_now())`;
+
 /**
  * Its own home says so, having looked at its monotonic clock, or the home itself has been silent for a whole ttl; and
  * never during an amnesty (invariant 9). `$1` is this replica, `$2` the ttl in milliseconds.
  */
 const MAY_EXPIRE = `
-  not exists (select from farm_marks where amnesty_until > farm_now())
+  ${NO_AMNESTY}
   and (s.home_replica = $1 or not exists (
     select from replicas h where h.id = s.home_replica and h.last_seen_at + $2 * interval '1 millisecond' > farm_now()))`;
 
@@ -55,35 +58,61 @@ export type DueLease = {
   readonly jobId: number;
   readonly sessionName: string;
   readonly event: LeaseEvent;
-  readonly now: Date;
 };
 
-/** Leases past one of their clocks; their sessions are locked, so that no report of the bot's can cross. */
+const OPEN_LEASE = `l.state in ('PENDING', 'ACTIVE', 'CANCELLING')`;
+const SILENT = `s.state = 'LAPSED' and s.seen_at + l.lost_after_ms * interval '1 millisecond' < farm_now() and ${MAY_EXPIRE}`;
+/** One of its clocks has run out. `$3` to `$5`: accept un-echoed, accept echoed, cancel grace, in milliseconds. */
+const DUE = `
+  ${NO_AMNESTY} and (
+    l.state = 'PENDING' and l.echoed_at is null and l.granted_at + $3 * interval '1 millisecond' < farm_now()
+    or l.state = 'PENDING' and l.granted_at + $4 * interval '1 millisecond' < farm_now()
+    or l.state = 'CANCELLING' and l.cancel_asked_at + $5 * interval '1 millisecond' < farm_now())
+  or l.state = 'ACTIVE' and l.execution_deadline < farm_now()
+  or ${SILENT}`;
+
+/**
+ * Leases past one of their clocks. Their sessions are locked first, and the clocks read again under the locks, so that no
+ * report of the bot's can cross: an echo that was committed in between counts. Null: nothing is due.
+ */
 export const lockDueLeases = async (
   db: Queryable,
   by: Sweeper,
   limits: { readonly acceptUnechoedMs: number; readonly acceptEchoedMs: number; readonly cancelGraceMs: number },
-): Promise<DueLease[]> => {
-  const { rows } = await db.query<DueLease>(
-    `select l.id as "leaseId", l.job_id as "jobId", l.session_name as "sessionName", farm_now() as now,
+): Promise<{
+  readonly now: Date;
+  /** Lapsed ones that hold nothing any more are among them. */
+  readonly sessionNames: readonly string[];
+  readonly leases: readonly DueLease[];
+} | null> => {
+  const clocks = [by.replica, by.ttlMs, limits.acceptUnechoedMs, limits.acceptEchoedMs, limits.cancelGraceMs];
+  const { rows: sessions } = await db.query<{ name: string; now: Date }>(
+    `select s.name, farm_now() as now from bot_sessions s where s.name in (
+       select s.name from leases l join bot_sessions s on s.name = l.session_name where ${OPEN_LEASE} and (${DUE})
+       -- Its last lease ended by its bot's word, and then its home was lost.
+       union
+       select s.name from bot_sessions s where s.state = 'LAPSED' and ${MAY_EXPIRE}
+         and not exists (select from leases l where l.session_name = s.name and ${OPEN_LEASE}))
+     order by s.name limit ${String(SWEEP_MAX)} for update of s skip locked`,
+    clocks,
+  );
+  const [first] = sessions;
+  if (first === undefined) return null;
+  const sessionNames = sessions.map(({ name }) => name);
+  const { rows: leases } = await db.query<DueLease>(
+    `select l.id as "leaseId", l.job_id as "jobId", l.session_name as "sessionName",
             case
-              when s.seen_at + l.lost_after_ms * interval '1 millisecond' < farm_now() and ${MAY_EXPIRE}
-                then 'LOST_AFTER_PASSED'
+              when ${SILENT} then 'LOST_AFTER_PASSED'
               when l.state = 'CANCELLING' then 'CANCEL_GRACE_PASSED'
               when l.state = 'PENDING' then 'ACCEPT_TIMED_OUT'
               else 'EXECUTION_TIMED_OUT'
             end as event
      from leases l join bot_sessions s on s.name = l.session_name
-     where l.state in ('PENDING', 'ACTIVE', 'CANCELLING') and (
-       (l.state = 'PENDING' and l.echoed_at is null and l.granted_at + $3 * interval '1 millisecond' < farm_now())
-       or (l.state = 'PENDING' and l.granted_at + $4 * interval '1 millisecond' < farm_now())
-       or (l.state = 'CANCELLING' and l.cancel_asked_at + $5 * interval '1 millisecond' < farm_now())
-       or (l.state = 'ACTIVE' and l.execution_deadline < farm_now())
-       or (s.state = 'LAPSED' and s.seen_at + l.lost_after_ms * interval '1 millisecond' < farm_now() and ${MAY_EXPIRE}))
-     order by s.name limit ${String(SWEEP_MAX)} for update of s skip locked`,
-    [by.replica, by.ttlMs, limits.acceptUnechoedMs, limits.acceptEchoedMs, limits.cancelGraceMs],
+     where l.session_name = any($6::text[]) and ${OPEN_LEASE} and (${DUE})
+     order by l.id`,
+    [...clocks, sessionNames],
   );
-  return rows;
+  return { now: first.now, sessionNames, leases };
 };
 
 export type DueJob = {

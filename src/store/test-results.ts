@@ -27,6 +27,17 @@ export const readStanding = async (db: Queryable, leaseIds: readonly string[]): 
   return rows;
 };
 
+/** Every result of these leases that was ever told, the stale ones too. */
+export const readTold = async (db: Queryable, leaseIds: readonly string[]): Promise<StoredResult[]> => {
+  if (leaseIds.length === 0) return [];
+  const { rows } = await db.query<StoredResult>(
+    `select lease_id as "leaseId", test_id as "testId", status, result
+     from test_results where lease_id = any($1::uuid[]) order by id`,
+    [leaseIds],
+  );
+  return rows;
+};
+
 export const insertResults = async (db: Queryable, results: readonly NewResult[]): Promise<void> => {
   if (results.length === 0) return;
   await db.query(

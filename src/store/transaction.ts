@@ -20,7 +20,7 @@ export const sqlState = (error: unknown): string | null =>
 
 /**
  * Runs `work` between begin and commit. `work` may run more than once and must keep nothing from a failed run. Lock
- * order in every transaction: session, job, lease, device, lane, each by id.
+ * order in every transaction: bot, session, job, lease, device, lane, each by id.
  */
 export const inTransaction = async <T>(seams: TransactionSeams, work: (db: Queryable) => Promise<T>): Promise<T> => {
   for (let tries = 0; ; tries += 1) {

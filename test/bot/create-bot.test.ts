@@ -255,17 +255,29 @@ test('a drain limit stops work that takes too long', async () => {
   expect(await exit).toBe('drained');
 });
 
-test('drained without work, it leaves a farm that does not answer', async () => {
-  const { farm, clock, bot, exit } = startBot({ limits: { farewellMs: 100 } });
+test('drained without work, it leaves a farm that is gone within 2 s, however long it would have backed off', async () => {
+  const { farm, clock, bot, exit } = startBot({ random: () => 1 });
   (await farm.next()).reply();
-  const parked = await farm.next();
+  for (let failures = 1; failures <= 6; failures += 1) {
+    (await farm.next()).fail(UNAVAILABLE);
+    await clock.untilSleepOf(Math.min(10_000, 200 * 2 ** failures));
+    if (failures < 6) await clock.advance(10_000);
+  }
   bot.drain();
-  parked.fail(UNAVAILABLE);
-  await clock.untilSleepOf(200);
-  await clock.advance(200);
   (await farm.next()).fail(UNAVAILABLE);
-  await clock.untilSleepOf(200);
-  await clock.advance(200);
+  await clock.untilSleepOf(10_000);
+  await clock.advance(2_000);
+  expect(await exit).toBe('drained');
+});
+
+test('drained without work, it does not wait for a farm that has stopped to answer', async () => {
+  const { farm, clock, bot, exit } = startBot();
+  (await farm.next()).reply();
+  await farm.next();
+  bot.drain();
+  await clock.advance(500);
+  expect((await farm.next()).session.status).toBe(BotStatus.BOT_TERMINATING);
+  await clock.advance(2_000);
   expect(await exit).toBe('drained');
 });
 

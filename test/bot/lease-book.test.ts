@@ -19,7 +19,7 @@ const work = StationWork.create({ station: 'FAT' });
 const done: Completion = { code: 0, message: '', result: { typeUrl: 'r', value: Buffer.from('1') } };
 const read = () => work;
 const offer = (id: string) => pending(id, { station: 'FAT' });
-const tell = (book: LeaseBook): string[] => told(BotSession.create({ leases: report(book) }));
+const tell = (book: LeaseBook): string[] => told(BotSession.create({ leases: report(book, Infinity) }));
 
 /** A book whose lease L is at this point of its life, everything told. */
 const bookAt = {
@@ -31,27 +31,27 @@ const bookAt = {
   ACCEPTED: () => {
     const book = createLeaseBook(1);
     settle(book, [offer('L')], read);
-    report(book);
+    report(book, Infinity);
     return book;
   },
   RUNNING: () => {
     const book = bookAt.ACCEPTED();
     settle(book, [active('L')], read);
-    report(book);
+    report(book, Infinity);
     return book;
   },
   STOPPING: () => stopped('CANCELLED'),
   ENDED: () => {
     const book = bookAt.RUNNING();
     ended(book, 'L', done);
-    report(book);
+    report(book, Infinity);
     return book;
   },
 };
 function stopped(cause: StopCause): LeaseBook {
   const book = bookAt.RUNNING();
   stop(book, 'L', cause);
-  report(book);
+  report(book, Infinity);
   return book;
 }
 
@@ -144,7 +144,7 @@ test('work that is being stopped keeps its slot: the DUT is not free yet', () =>
 test('refuses what it cannot read, and says why', () => {
   const book = createLeaseBook(1);
   settle(book, [offer('L')], () => ({ code: 3, message: 'not for me', result: null }));
-  expect(report(book)[0]?.status?.message).toBe('not for me');
+  expect(report(book, Infinity)[0]?.status?.message).toBe('not for me');
   expect(tell(book)).toEqual(['L COMPLETED 3']);
 });
 
@@ -172,4 +172,18 @@ test('a drain takes back an acceptance that was never told, and forgets it once 
   expect(tell(book)).toEqual(['L PENDING']);
   settle(book, [offer('L')], read);
   expect(book.leases.size).toBe(0);
+});
+
+test('big results go a few at a time, so that a request never outgrows what the farm takes', () => {
+  const book = createLeaseBook(3);
+  settle(book, ['L', 'M', 'N'].map(offer), read);
+  report(book, Infinity);
+  settle(book, ['L', 'M', 'N'].map(active), read);
+  const big: Completion = { code: 0, message: '', result: { typeUrl: 'r', value: Buffer.alloc(60) } };
+  for (const id of ['L', 'M', 'N']) ended(book, id, big);
+  const tellSome = (): string[] => told(BotSession.create({ leases: report(book, 100) }));
+  expect(tellSome()).toEqual(['L COMPLETED 0', 'M ACTIVE', 'N ACTIVE']);
+  // The farm leaves out what it has taken; what it was not told is not settled by its silence.
+  settle(book, [], read);
+  expect(tellSome()).toEqual(['M COMPLETED 0', 'N ACTIVE']);
 });

@@ -90,6 +90,15 @@ test('SIGTERM twice: stops what runs, and says so', async () => {
   expect((await exit).code).toBe(0);
 });
 
+test('SIGTERM with nothing undelivered, when the farm is gone: exits 0', async () => {
+  const { child, exit } = startProcess('--server', door.address, '--bot-id', 'b1');
+  (await farm.next()).reply();
+  await farm.next();
+  door.stop();
+  child.kill('SIGTERM');
+  expect((await exit).code).toBe(0);
+});
+
 test('a farm that refuses it: exit 78, with the words of the farm', async () => {
   const { exit } = startProcess('--server', door.address, '--instance', 'nowhere');
   (await farm.next()).fail(3, 'There is no instance "nowhere".');

@@ -100,6 +100,18 @@ test('lines that are not quite measurements are log, and nothing more', async ()
   expect(result.logsTail).toBe('{"measurement":1,"value":2}\n{"measurement"\n[]\n');
 });
 
+test('an attachment that is a pipe is left out, for it might never end', async () => {
+  const { result } = await run(shell(`mkfifo pipe; echo '{"attachment":"pipe"}'`));
+  expect(result.attachments).toEqual([]);
+  expect(result.logsTail).toContain('The attachment pipe cannot be read');
+});
+
+test('keeps no more than 64 attachments, and no more than that in hand', async () => {
+  const { result } = await run(shell(`echo > many.txt; for n in $(seq 70); do echo '{"attachment":"many.txt"}'; done`));
+  expect(result.attachments).toHaveLength(64);
+  expect(result.logsTail.match(/More than 64 attachments/g)).toHaveLength(1);
+});
+
 test('names attachments by size and hash; one that is missing is said in the log', async () => {
   const { result } = await run(shell(`printf abc > a.txt; echo '{"attachment":"a.txt"}'; echo '{"attachment":"b"}'`));
   expect(result.attachments).toEqual([

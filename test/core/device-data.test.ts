@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { dottedRecord, mergeDeviceData } from '../../src/core/device-data.ts';
 
-const limits = { serialsMax: 3, componentsMax: 4, recordBytesMax: 400 };
+const limits = { serialsMax: 3, serialBytesMax: 8, componentsMax: 4, recordBytesMax: 400 };
 const record = {
   data: { 'factory.line': 'L4', 'component.has_camera': true },
   serials: { 'serials.mlb_serial_number': 'C123' },
+  serialCount: 1,
 };
 const merge = (reply: Readonly<Record<string, unknown>>) => mergeDeviceData(record, reply, limits);
 
@@ -38,6 +39,7 @@ describe('what a shopfloor says of a unit', () => {
     ['the deletion of a key that the unit does not have', { 'factory.absent': null }, 'deletes a key'],
     ['the deletion of a serial', { 'serials.mlb_serial_number': null }, 'would delete a serial'],
     ['an empty serial', { 'serials.serial_number': '' }, 'is an empty serial'],
+    ['a serial that is too long', { 'serials.serial_number': 'ÄÖÜ-12' }, 'is longer than 8 bytes'],
     ['a registration code', { 'vpd.rw.ubind_attribute': 'a'.repeat(72) }, 'is a registration code'],
     ['a record that grows too large', { 'factory.note': 'x'.repeat(400) }, 'makes the record larger'],
   ])('is taken without %s, which is reported', (_name, reply, why) => {
@@ -58,6 +60,16 @@ describe('what a shopfloor says of a unit', () => {
     expect(Object.keys(merged.data)).toEqual(['factory.line', 'component.has_camera', 'factory.a', 'factory.b']);
     expect(merged.serials.map(({ name }) => name)).toEqual(['serials.a', 'serials.b']);
     expect(merged.dropped.map(({ key }) => key)).toEqual(['factory.c', 'serials.c']);
+  });
+
+  it('counts former values of a serial, so that a new one at every call comes to an end', () => {
+    const { serials, dropped } = mergeDeviceData(
+      { ...record, serialCount: 3 },
+      { 'serials.mlb_serial_number': 'C4' },
+      limits,
+    );
+    expect(serials).toEqual([]);
+    expect(dropped).toEqual([{ key: 'serials.mlb_serial_number', why: 'is more than 3 serials' }]);
   });
 
   it('is told back with the serials among the keys', () => {

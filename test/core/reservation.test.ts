@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { finalStatus, type ReservedJob, reservationState } from '../../src/core/reservation.ts';
 
-const job: ReservedJob = { state: 'QUEUED', lease: null, startedAt: null, failure: null, reason: 'why', result: null };
+const job: ReservedJob = {
+  state: 'QUEUED',
+  lease: null,
+  startedAt: null,
+  failure: null,
+  leaseCode: null,
+  reason: 'why',
+  result: null,
+};
 const started = new Date(0);
 
 describe('a job seen as a reservation', () => {
@@ -14,7 +22,8 @@ describe('a job seen as a reservation', () => {
     ['finished, whatever its verdict', { state: 'FINISHED' }, 'COMPLETED', 0],
     ['lost', { state: 'FAILED', failure: 'LOST' }, 'COMPLETED', 10],
     ['refused by its bots', { state: 'FAILED', failure: 'REFUSED' }, 'COMPLETED', 9],
-    ['in error', { state: 'FAILED', failure: 'ERROR' }, 'COMPLETED', 2],
+    ['in error as its bot told it', { state: 'FAILED', failure: 'ERROR', leaseCode: 13 }, 'COMPLETED', 13],
+    ['in error that nobody told', { state: 'FAILED', failure: 'ERROR' }, 'COMPLETED', 2],
     ['without a matching bot', { state: 'FAILED', failure: 'MATCH_TIMEOUT' }, 'COMPLETED', 9],
     ['queued too long', { state: 'FAILED', failure: 'QUEUE_TIMEOUT' }, 'COMPLETED', 4],
     ['running too long', { state: 'FAILED', failure: 'EXECUTION_TIMEOUT' }, 'COMPLETED', 4],

@@ -209,6 +209,13 @@ describe('a pinned job', () => {
     expect(farm.wakes.at(-1)).toEqual({ kind: 'device', id: job.deviceId });
   });
 
+  it('behind another on its route wakes the DUT: a look in that moment has passed over the head, which was locked', async () => {
+    const head = await enqueueJob(farm, jobRequest({ serials: mlb('W1'), route: 'w' }));
+    const before = farm.wakes.length;
+    await enqueueJob(farm, jobRequest({ serials: mlb('W1'), route: 'w' }));
+    expect(farm.wakes.slice(before)).toEqual([{ kind: 'device', id: head.deviceId }]);
+  });
+
   it('gets ids in the order of enqueueing, however many replicas enqueue at once', async () => {
     const replica = createTestFarm({ database, lines });
     const rounds = Array.from({ length: 60 }, (_, index) => (index % 2 === 0 ? farm : replica));

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { callOfEvent } from '../../src/core/shopfloor-call.ts';
 import { lapseGates } from '../../src/farm/lapse-gates.ts';
 import { cancelJob } from '../../src/farm/cancel-job.ts';
 import { openGates, openGatesAfter } from '../../src/farm/open-gates.ts';
@@ -6,10 +7,11 @@ import { overrideGate } from '../../src/farm/override-gate.ts';
 import { retryGate } from '../../src/farm/retry-gate.ts';
 import { skipCall } from '../../src/farm/skip-call.ts';
 import { runDoctor } from '../../src/store/doctor.ts';
+import { lockCandidates } from '../../src/store/jobs.ts';
 import { answerDue, YES } from '../support/answering.ts';
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
 import { lineAt, openPlainFarm, type PlainFarm } from '../support/plain-farm.ts';
-import { insertJob, insertUnit, INSTANCE } from '../support/rows.ts';
+import { insertJob, insertUnit, INSTANCE, oweTo } from '../support/rows.ts';
 
 const NOW = new Date('2026-03-01T08:00:00Z');
 const NO = { fault: 'MES: unit C123 not routed to FAT' };
@@ -188,6 +190,27 @@ describe('a gated job', () => {
       reason: expect.stringContaining('the MES is being replaced'),
     });
   });
+
+  it('stays asked when an operator skips an older question of it', async () => {
+    await openGates(farm, [unit]);
+    const [older] = await answerDue(farm, () => ({ outage: 'ambiguous' }));
+    await overrideGate(farm, request(job));
+    await later(farm.limits.jobs.gateClearedMs);
+    await lapseGates(farm);
+    await openGates(farm, [unit]);
+    await skipCall(farm, { instance: INSTANCE, id: older!.call.id, reason: 'told by phone' });
+    expect(await holdOf(job)).toMatchObject({ by: 'GATE' });
+    await answerDue(farm, () => YES);
+    await answerDue(farm, () => YES);
+    expect(await holdOf(job)).toMatchObject({ by: null, until: expect.any(Date) });
+  });
+
+  it('is answered though an event of its former bot came late into the lane', async () => {
+    await openGates(farm, [unit]);
+    await oweTo(farm.pool, unit, [callOfEvent('FAT', 'Finalize')], { jobId: job });
+    await answerDue(farm, () => YES);
+    expect(await holdOf(job)).toMatchObject({ by: null, until: expect.any(Date) });
+  });
 });
 
 describe('whose turn it is', () => {
@@ -233,6 +256,42 @@ describe('whose turn it is', () => {
     await farm.pool.query('update devices set held_reason = null');
     expect(await openGatesAfter(farm, 0)).toBeNull();
     expect(await holdOf(job)).toMatchObject({ by: 'GATE' });
+  });
+
+  it('does not come before the start of a cancelled job was answered, and closed', async () => {
+    await openGates(farm, [unit]);
+    const next = await second();
+    await cancelJob(farm, { instance: INSTANCE, id: job, reason: 'wrong settings' });
+    await openGates(farm, [unit]);
+    expect(await holdOf(next)).toMatchObject({ by: 'GATE_TURN' });
+    await answerDue(farm, () => YES);
+    expect(farm.wakes.at(-2)).toEqual({ kind: 'device', id: unit });
+    await openGates(farm, [unit]);
+    const { rows } = await farm.pool.query('select job_id as id, method from shopfloor_calls order by position');
+    expect(rows).toEqual([
+      { id: job, method: 'NotifyStart' },
+      { id: job, method: 'UpdateTestResult' },
+      { id: next, method: 'NotifyStart' },
+    ]);
+  });
+
+  it('comes once the question of a cancelled job is skipped', async () => {
+    await openGates(farm, [unit]);
+    const next = await second();
+    const [asked] = await answerDue(farm, () => ({ outage: 'refused' }));
+    await cancelJob(farm, { instance: INSTANCE, id: job, reason: 'wrong settings' });
+    await skipCall(farm, { instance: INSTANCE, id: asked!.call.id, reason: 'nobody wants to know any more' });
+    expect(farm.wakes).toContainEqual({ kind: 'device', id: unit });
+    await openGates(farm, [unit]);
+    expect(await holdOf(next)).toMatchObject({ by: 'GATE' });
+  });
+
+  it('once had, is kept: a cleared job is granted before any other of its DUT', async () => {
+    await openGates(farm, [unit]);
+    await answerDue(farm, () => YES);
+    const urgent = await insertJob(farm.pool, { deviceId: unit, station: 'SMT', priority: -1 });
+    const offers = await lockCandidates(farm.pool, { classes: [], deviceIds: [unit], bots: [] });
+    expect(offers.map(({ id }) => id)).toEqual([job, urgent]);
   });
 
   it('has no meaning at a station that is no longer gated: the job may run', async () => {

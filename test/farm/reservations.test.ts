@@ -1,13 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { cancelJob } from '../../src/farm/cancel-job.ts';
 import { cancelReservation } from '../../src/farm/cancel-reservation.ts';
 import { createReservation, type ReservationAsked } from '../../src/farm/create-reservation.ts';
 import { extendMatches } from '../../src/farm/extend-matches.ts';
 import { getReservation } from '../../src/farm/get-reservation.ts';
+import { findDueJobs } from '../../src/store/sweeps.ts';
 import { freshDatabase, type FreshDatabase } from '../support/database.ts';
 import { createTestFarm, type TestFarm } from '../support/farm.ts';
 import { connectBot, giveJob, runJob, stepLease, type TestBot } from '../support/fleet.ts';
 import { testWork } from '../support/job-requests.ts';
+import { countWaiting } from '../support/rows.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 let database: FreshDatabase;
@@ -191,5 +193,22 @@ describe('the match timeout of a reservation', () => {
     expect(await deadlineAfter('matched', 30_000)).toBe(30_000 + 75_000);
     // With more than the whole timeout left there is nothing to do.
     expect(await deadlineAfter('matched', 40_000)).toBe(30_000 + 75_000);
+  });
+
+  it('begins anew for all that a bot matches, however many and whoever else looks at them just then', async () => {
+    await connectBot(farm, { botId: 'popular', capacity: 0, properties: [['pool', 'popular']] });
+    const all = await Promise.all(Array.from({ length: 250 }, (_, n) => create(`many-${n}`, wanting('popular'))));
+    const other = await database.pool.connect();
+    await other.query('begin');
+    await other.query('select from jobs where id = $1 for update', [all[0]!.job.id]);
+    await database.setNow(new Date(all[249]!.job.enqueuedAt.getTime() + 61_000));
+    const extended = extendMatches(farm);
+    await vi.waitFor(async () => expect(await countWaiting(database.pool)).toBe(1), { timeout: 30_000 });
+    await other.query('commit');
+    other.release();
+    await extended;
+    const due = (await findDueJobs(database.pool)).map(({ id }) => id);
+    await database.setNow(null);
+    expect(all.filter(({ job }) => due.includes(job.id))).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { callOfResult, callsOfStart } from '../../src/core/shopfloor-call.ts';
 import { listCalls } from '../../src/farm/list-calls.ts';
 import { listLanes, readLaneSurvey } from '../../src/farm/list-lanes.ts';
@@ -8,7 +8,7 @@ import { runDoctor } from '../../src/store/doctor.ts';
 import { answerDue, YES } from '../support/answering.ts';
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
 import { lineAt, openPlainFarm, type PlainFarm } from '../support/plain-farm.ts';
-import { insertJob, insertUnit, INSTANCE, oweTo } from '../support/rows.ts';
+import { countWaiting, insertJob, insertUnit, INSTANCE, oweTo } from '../support/rows.ts';
 
 let database: FreshDatabase;
 let farm: PlainFarm;
@@ -89,6 +89,21 @@ describe('what a shopfloor answers', () => {
     await expect(releaseDevice(farm, { instance: INSTANCE, id: 0, reason: 'x' })).rejects.toMatchObject({
       kind: 'NOT_FOUND',
     });
+  });
+
+  it('a release lets a job go that was enqueued behind the hold in the same moment', async () => {
+    await farm.pool.query(`update devices set held_reason = 'two units, one serial'`);
+    const enqueue = await database.pool.connect();
+    await enqueue.query('begin');
+    await enqueue.query('select from devices for share');
+    const release = releaseDevice(farm, { instance: INSTANCE, id: unit, reason: 'the label was wrong' });
+    await vi.waitFor(async () => expect(await countWaiting(database.pool)).toBe(1), { timeout: 30_000 });
+    await insertJob(enqueue, { deviceId: unit, station: 'SMT', heldBy: 'DEVICE' });
+    await enqueue.query('commit');
+    enqueue.release();
+    await release;
+    const { rows } = await farm.pool.query('select held_by as by from jobs');
+    expect(rows).toEqual([{ by: null }]);
   });
 
   it('two units that are given one new serial at once: one has it, and both are held', async () => {

@@ -6,7 +6,7 @@ import { addSerials, insertDevice } from '../../src/store/devices.ts';
 import { internRequirements } from '../../src/store/jobs.ts';
 import { type CallToOwe, oweCalls } from '../../src/store/owed-calls.ts';
 import { addTallies } from '../../src/store/tallies.ts';
-import { inTransaction } from '../../src/store/transaction.ts';
+import { inTransaction, type Queryable } from '../../src/store/transaction.ts';
 import type pg from 'pg';
 
 export const INSTANCE = 'line-1';
@@ -26,7 +26,7 @@ export interface JobToInsert {
 }
 
 /** A queued job, pinned to its DUT, with one test. */
-export async function insertJob(pool: pg.Pool, job: JobToInsert, instance = INSTANCE): Promise<number> {
+export async function insertJob(pool: Queryable, job: JobToInsert, instance = INSTANCE): Promise<number> {
   const [requirementId] = await internRequirements(pool, [{ instance, canon: '[]', constraints: [] }]);
   const work = {
     station: job.station,
@@ -71,4 +71,12 @@ export async function oweTo(
   const seams = { pool, random: () => 0, sleep: () => Promise.resolve() };
   await inTransaction(seams, (db) => oweCalls(db, placed));
   return placed.map(({ id }) => id);
+}
+
+/** Sessions of the database that wait for a lock. */
+export async function countWaiting(db: Queryable): Promise<number> {
+  const { rows } = await db.query<{ n: number }>(
+    `select count(*) as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+  );
+  return rows[0]!.n;
 }

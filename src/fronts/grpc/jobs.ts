@@ -1,4 +1,5 @@
 /** stationgrid.v1.Jobs: what schedulers call, and people who enqueue work. */
+import { hasEnded } from '../../core/job.ts';
 import { Refusal } from '../../core/refusal.ts';
 import { cancelJob } from '../../farm/cancel-job.ts';
 import { type EnqueueingFarm, enqueueJob, enqueueJobs } from '../../farm/enqueue-job.ts';
@@ -20,8 +21,9 @@ const nameOf = ({ instance, id }: { readonly instance: string; readonly id: bigi
 
 const read = async (farm: EnqueueingFarm, name: JobName): Promise<Job> => jobMessageOf(await getJob(farm, name));
 
-export const createJobs = (farm: EnqueueingFarm): HandlersOf<JobsService> => {
-  const watch = createWatch(farm);
+/** @param closing aborts when the door closes: watches end then. */
+export const createJobs = (farm: EnqueueingFarm, closing: AbortSignal): HandlersOf<JobsService> => {
+  const watch = createWatch(farm, closing);
   return {
     enqueueJob: async (request) => jobMessageOf(await enqueueJob(farm, jobRequestOf(request))),
     batchEnqueueJobs: async ({ requests }) => {
@@ -61,7 +63,7 @@ export const createJobs = (farm: EnqueueingFarm): HandlersOf<JobsService> => {
 };
 
 /** A watcher costs memory for hours, so there is room for so many on one replica. */
-const createWatch = (farm: EnqueueingFarm): HandlersOf<JobsService>['watchJob'] => {
+const createWatch = (farm: EnqueueingFarm, closing: AbortSignal): HandlersOf<JobsService>['watchJob'] => {
   const { watchersMax } = farm.limits.replica;
   let watchers = 0;
   return async function* watch(
@@ -71,14 +73,26 @@ const createWatch = (farm: EnqueueingFarm): HandlersOf<JobsService>['watchJob'] 
     if (watchers >= watchersMax) throw tooManyWatchers(watchersMax);
     watchers += 1;
     try {
-      for await (const seen of watchJob(farm, { ...nameOf({ instance, id }), cursor, signal })) {
+      let isOver = false;
+      const asked = { ...nameOf({ instance, id }), cursor, signal: AbortSignal.any([signal, closing]) };
+      for await (const seen of watchJob(farm, asked)) {
+        isOver = hasEnded(seen.job.state);
         yield { job: jobMessageOf(seen.job), event: seen.event ?? '', cursor: seen.cursor };
       }
+      // A stream that ends well says that the job has ended.
+      if (closing.aborted && !isOver) throw leaving();
     } finally {
       watchers -= 1;
     }
   };
 };
+
+const leaving = (): Refusal =>
+  new Refusal(
+    'UNAVAILABLE',
+    'SHUTTING_DOWN',
+    'This replica is shutting down. Watch again, from the cursor of the last message: any replica can go on with it.',
+  );
 
 const tooManyWatchers = (watchersMax: number): Refusal =>
   new Refusal(

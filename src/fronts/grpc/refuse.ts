@@ -8,7 +8,7 @@ import { Status } from '../../gen/google/rpc/status.ts';
 import { durationOf } from './convert-time.ts';
 
 /**
- * R §5.7: bots in the field create a new session on INVALID_ARGUMENT and on DATA_LOSS, and know no NOT_FOUND of a
+ * Bots in the field create a new session on INVALID_ARGUMENT and on DATA_LOSS, and know no NOT_FOUND of a
  * session.
  */
 export const statusOf: Readonly<Record<RefusalKind, status>> = {

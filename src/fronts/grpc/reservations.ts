@@ -20,11 +20,13 @@ import { anyOrUnset, payloadOf, payloadTaskOf } from './convert-job.ts';
 import { dateOf, durationOrUnset, msOf, timestampOrUnset } from './convert-time.ts';
 import { packWork } from './convert-work.ts';
 
-export const createReservations = (farm: EnqueueingFarm): HandlersOf<ReservationsService> => ({
+/** @param closing aborts when the door closes: waits end then, with what is. */
+export const createReservations = (farm: EnqueueingFarm, closing: AbortSignal): HandlersOf<ReservationsService> => ({
   createReservation: async (request) => reservationMessageOf(await createReservation(farm, askedOf(request))),
   getReservation: async ({ name, waitSeconds }, call) => {
     const waitMs = waitOf(Number(waitSeconds) * 1000, call);
-    return reservationMessageOf(await getReservation(farm, { ...named(name), waitMs, signal: call.signal }));
+    const signal = AbortSignal.any([call.signal, closing]);
+    return reservationMessageOf(await getReservation(farm, { ...named(name), waitMs, signal }));
   },
   cancelReservation: async ({ name, intent }) => {
     const isAny = intent === CancelReservationIntent.ANY;

@@ -35,8 +35,8 @@ export type GrpcDoor = {
   /** What health says; NOT_SERVING at first. */
   readonly setServing: (isServing: boolean) => void;
   /**
-   * Takes no new call and lets those under way end, for as long as a stopping replica has. Parked polls are the home's
-   * to answer: stop that first.
+   * Takes no new call, ends watches and waits, and lets the other calls end, for as long as a stopping replica has.
+   * Parked polls are the home's to answer: stop that first.
    */
   readonly stop: () => Promise<void>;
 };
@@ -56,11 +56,12 @@ const WHOLE_SERVER = '';
 /** @throws CannotStart when the address cannot be bound. */
 export const serveGrpc = async (options: GrpcOptions): Promise<GrpcDoor> => {
   const { home, address, bots, metrics } = options;
+  const closing = new AbortController();
   const server = new Server(serverOptions(home.limits));
   const seams = { clock: home.clock, log: home.log, metrics };
   addService(server, BotsService, createBots(home, bots), seams);
-  addService(server, ReservationsService, createReservations(home), seams);
-  addService(server, JobsService, createJobs(home), seams);
+  addService(server, ReservationsService, createReservations(home, closing.signal), seams);
+  addService(server, JobsService, createJobs(home, closing.signal), seams);
   addService(server, FleetService, createFleet(home), seams);
   addService(server, ShopfloorService, createShopfloor(home), seams);
   addService(server, ResultsService, createResults(home), seams);
@@ -78,6 +79,7 @@ export const serveGrpc = async (options: GrpcOptions): Promise<GrpcDoor> => {
     setServing,
     stop: () => {
       setServing(false);
+      closing.abort();
       return stop(server, home);
     },
   };

@@ -31,6 +31,8 @@ export type HttpDoor = {
 };
 
 const BODY_BYTES_MAX = 1024 * 1024;
+/** Time for a request to arrive, body and all. */
+const REQUEST_MS_MAX = 30_000;
 /** Of one part of a path: an instance or a bot id of 256 bytes, each of them escaped. */
 const PARAMETER_LENGTH_MAX = 1024;
 
@@ -40,6 +42,7 @@ export const serveHttp = async (options: HttpOptions): Promise<HttpDoor> => {
   const closing = new AbortController();
   const app = fastify({
     bodyLimit: BODY_BYTES_MAX,
+    requestTimeout: REQUEST_MS_MAX,
     routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
     // An open keep-alive connection must not hold up the stop of a replica.
     forceCloseConnections: 'idle',
@@ -64,11 +67,20 @@ export const serveHttp = async (options: HttpOptions): Promise<HttpDoor> => {
   return {
     port,
     address: address.host.includes(':') ? `[${address.host}]:${port}` : `${address.host}:${port}`,
-    stop: async () => {
+    stop: () => {
       closing.abort();
-      await app.close();
+      return stop(app, home);
     },
   };
+};
+
+/** Whoever reads its answer slowly does so for as long as a stopping replica has, and no longer. */
+const stop = async (app: FastifyInstance, { clock, limits }: Home): Promise<void> => {
+  const closed = new AbortController();
+  const closes = app.close().finally(() => closed.abort());
+  await clock.sleep(limits.replica.drainMs, closed.signal);
+  app.server.closeAllConnections();
+  await closes;
 };
 
 const answer = (reply: FastifyReply, said: Problem): FastifyReply => {

@@ -186,7 +186,7 @@ create table jobs (
 -- The three queues. Each serves "the next one for these classes, this DUT, this bot" without a look at the rest.
 create index jobs_queue on jobs (requirement_id, priority, id)
   where state = 'QUEUED' and held_by is null and device_id is null and requested_bot_id is null;
-create index jobs_queue_of_device on jobs (device_id, priority, id)
+create index jobs_queue_of_device on jobs (device_id, (gate_cleared_until is null), priority, id)
   where state = 'QUEUED' and held_by is null and device_id is not null;
 create index jobs_queue_of_bot on jobs (instance, requested_bot_id, priority, id)
   where state = 'QUEUED' and held_by is null and device_id is null and requested_bot_id is not null;

@@ -29,10 +29,16 @@ const INVALID_ARGUMENT = 3;
 const DATA_LOSS = 15;
 
 let door: TestDoor;
+/** Holds polls so long that only something else than time can end one within a test. */
+let patient: TestDoor;
 beforeAll(async () => {
   door = await openDoor();
+  patient = await openDoor({ limits: { poll: { holdMaxMs: 45_000 } } });
 });
-afterAll(() => door.close());
+afterAll(async () => {
+  await door.close();
+  await patient.close();
+});
 
 /** Bots and stations of one test's own, so that tests share a farm and never each other's work. */
 let drawn = 0;
@@ -343,9 +349,9 @@ test('a poll is held for what its deadline allows, and for the cap when it has n
 test('work that arrives ends a parked poll, deadline or none', async () => {
   for (const options of [{}, { deadlineMs: 30_000 }]) {
     const { constraints, ...bot } = only();
-    const created = await create(door, bot);
-    const poll = update(door, created, options);
-    const { id } = await enqueue(door, { constraints });
+    const created = await create(patient, bot);
+    const poll = update(patient, created, options);
+    const { id } = await enqueue(patient, { constraints });
     const reply = await poll;
     expect(reply.leases).toMatchObject([{ state: LeaseState.PENDING }]);
     expect(StationWork.decode(reply.leases[0]!.payload!.value).jobId).toBe(id);
@@ -354,11 +360,11 @@ test('work that arrives ends a parked poll, deadline or none', async () => {
 
 test('a newer call of a session ends the parked one with OK, and so does its replacement', async () => {
   const bot = only();
-  const created = await create(door, bot);
-  const first = update(door, created);
-  const second = update(door, created);
+  const created = await create(patient, bot);
+  const first = update(patient, created);
+  const second = update(patient, created);
   expect((await first).leases).toEqual([]);
-  await create(door, { ...bot, status: BotStatus.UNHEALTHY });
+  await create(patient, { ...bot, status: BotStatus.UNHEALTHY });
   expect((await second).leases).toEqual([]);
 });
 

@@ -1,4 +1,5 @@
 // The door itself: health, reflection, faults of ours, a database that goes away, switches, and leaving.
+import { setImmediate } from 'node:timers/promises';
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { service as healthService } from 'grpc-health-check';
 import { afterEach, expect, test } from 'vitest';
@@ -6,6 +7,10 @@ import { CannotStart } from '../../../src/core/cannot-start.ts';
 import { stopHome } from '../../../src/farm/stop-home.ts';
 import { serveGrpc } from '../../../src/fronts/grpc/serve-grpc.ts';
 import { BotsService } from '../../../src/gen/google/devtools/remoteworkers/v1test2/bots.ts';
+import {
+  CreateReservationRequest,
+  ReservationsService,
+} from '../../../src/gen/google/devtools/remoteworkers/v1test2/reservations.ts';
 import { JobsService, ListJobsRequest } from '../../../src/gen/stationgrid/v1/jobs.ts';
 import {
   connect,
@@ -151,7 +156,7 @@ test('leaving answers parked polls with OK, and takes no more calls', async () =
   const clients = Array.from({ length: 3 }, () => connect(door.door.address));
   const sessions = await Promise.all(Array.from({ length: 30 }, (_, n) => create(door, { botId: `bot-${n}` })));
   const polls = sessions.map((session, n) => update(clients[n % 3]!, session, {}));
-  while ([...door.home.sessions.byName.values()].some(({ parked }) => parked === null)) await new Promise(setImmediate);
+  while ([...door.home.sessions.byName.values()].some(({ parked }) => parked === null)) await setImmediate();
   await stopHome(door.home);
   const leaving = door.door.stop();
   for (const reply of await Promise.all(polls)) expect(reply.leases).toEqual([]);
@@ -160,6 +165,32 @@ test('leaving answers parked polls with OK, and takes no more calls', async () =
     code: expect.any(Number),
   });
   for (const { grpc } of clients) grpc.close();
+});
+
+test('leaving ends a watch with leave to resume it elsewhere, and a wait with what is', async () => {
+  const door = await open();
+  const { id } = await enqueue(door);
+  const stream = door.grpc.makeServerStreamRequest(
+    JobsService.watchJob.path,
+    JobsService.watchJob.requestSerialize,
+    JobsService.watchJob.responseDeserialize,
+    { instance: 'line-1', id, cursor: '' },
+  );
+  const first = new Promise((resolve) => stream.once('data', resolve));
+  const ended = new Promise((_, reject) => stream.once('error', reject));
+  await first;
+  const name = 'line-1/reservations/one';
+  const payload = { typeUrl: 'example.com/acme.Task', value: Buffer.from([1]) };
+  const reservation = { name, payload, matchTimeout: { seconds: 60n } };
+  const asked = CreateReservationRequest.create({ parent: 'line-1', reservation });
+  await door.call(ReservationsService.createReservation, asked);
+  const waiting = door.call(ReservationsService.getReservation, { name, waitSeconds: 60n });
+  // Calls of one connection arrive in their order: once this is answered, the wait has arrived.
+  await health(door, '');
+  const leaving = door.door.stop();
+  expect(await refusedBy(ended)).toMatchObject({ code: 14, reason: 'SHUTTING_DOWN', retryMs: 1000 });
+  expect((await waiting).name).toBe(name);
+  await leaving;
 });
 
 test('a port that is taken cannot start the door, and the words say what to do', async () => {

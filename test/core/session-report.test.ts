@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest';
+import type { LeaseEvent, OpenLeaseState } from '../../src/core/lease.ts';
+import { type Completion, readReport, type Remembered, type ReportedLease } from '../../src/core/session-report.ts';
+
+const self = (status: number) => ({ status, version: '', capacity: 1, properties: '{}', duts: [] });
+const known = (id: string, state: OpenLeaseState, changes: Partial<Remembered> = {}): Remembered => ({
+  id,
+  state,
+  echoed: true,
+  absences: 0,
+  ...changes,
+});
+const completion = (code = 0): Completion => ({ code, message: '', results: [], result: null });
+const read = (leases: readonly ReportedLease[], held: readonly Remembered[], status = 1) =>
+  readReport({ leases, self: self(status) }, new Map(held.map((lease) => [lease.id, lease])));
+const NOTHING = { steps: [], echoes: [], absent: [], strays: [] };
+const OK = 1;
+const REBOOTING = 3;
+const TERMINATING = 4;
+
+describe('reading a report', () => {
+  it('finds nothing to write on the hot path', () => {
+    expect(read([], [])).toEqual(NOTHING);
+    expect(read([{ id: 'a', state: 'ACTIVE' }], [known('a', 'ACTIVE')])).toEqual(NOTHING);
+    expect(read([{ id: 'a', state: 'PENDING' }], [known('a', 'PENDING')])).toEqual(NOTHING);
+  });
+
+  it('hears the first echo of a lease, and only the first', () => {
+    const shown: ReportedLease[] = [{ id: 'a', state: 'PENDING' }];
+    expect(read(shown, [known('a', 'PENDING', { echoed: false })]).echoes).toEqual(['a']);
+    expect(read(shown, [known('a', 'PENDING')]).echoes).toEqual([]);
+  });
+
+  it.each<[ReportedLease['state'], OpenLeaseState, number, LeaseEvent | null]>([
+    ['ACTIVE', 'PENDING', OK, 'SHOWN_ACTIVE'],
+    ['CANCELLED', 'PENDING', OK, 'SHOWN_CANCELLED'],
+    ['CANCELLED', 'ACTIVE', OK, 'SHOWN_CANCELLED'],
+    ['CANCELLED', 'CANCELLING', OK, 'SHOWN_CANCELLED'],
+    ['UNKNOWN', 'PENDING', OK, null],
+    ['UNKNOWN', 'ACTIVE', OK, null],
+    ['ACTIVE', 'CANCELLING', OK, null],
+    ['PENDING', 'ACTIVE', OK, null],
+    // A bot on its way out hands back what it has not started, however it shows it.
+    ['PENDING', 'PENDING', TERMINATING, 'HANDED_BACK'],
+    ['PENDING', 'PENDING', REBOOTING, 'HANDED_BACK'],
+    ['CANCELLED', 'PENDING', TERMINATING, 'HANDED_BACK'],
+    ['ACTIVE', 'PENDING', TERMINATING, 'SHOWN_ACTIVE'],
+    ['ACTIVE', 'ACTIVE', TERMINATING, null],
+  ])('%s of what is %s, status %i: %s', (shown, state, status, event) => {
+    const lease = { id: 'a', state: shown } as ReportedLease;
+    expect(read([lease], [known('a', state)], status).steps.map((step) => step.event)).toEqual(
+      event === null ? [] : [event],
+    );
+  });
+
+  it.each<[OpenLeaseState, number, number, LeaseEvent | null]>([
+    ['PENDING', 0, OK, null],
+    ['PENDING', 1, OK, null],
+    ['PENDING', 0, TERMINATING, 'HANDED_BACK'],
+    ['ACTIVE', 0, OK, null],
+    ['ACTIVE', 1, OK, 'ABSENT_AGAIN'],
+    ['ACTIVE', 0, TERMINATING, null],
+    ['CANCELLING', 0, OK, 'ABSENT'],
+  ])('left out while %s, after %i such reports, status %i: %s', (state, absences, status, event) => {
+    const reading = read([], [known('a', state, { absences })], status);
+    expect(reading.absent).toEqual(['a']);
+    expect(reading.steps.map((step) => step.event)).toEqual(event === null ? [] : [event]);
+  });
+
+  it('takes completions first: they make the room for what comes after', () => {
+    const reading = read(
+      [
+        { id: 'a', state: 'ACTIVE' },
+        { id: 'b', state: 'COMPLETED', completion: completion(13) },
+      ],
+      [known('a', 'PENDING'), known('b', 'ACTIVE')],
+    );
+    expect(reading.steps.map(({ leaseId, event }) => [leaseId, event])).toEqual([
+      ['b', 'COMPLETED_RETRYABLE'],
+      ['a', 'SHOWN_ACTIVE'],
+    ]);
+  });
+
+  it('calls a stray what runs and is not this session’s; a completion of it may be late, and is looked at', () => {
+    const reading = read(
+      [
+        { id: 'runs', state: 'ACTIVE' },
+        { id: 'waits', state: 'PENDING' },
+        { id: 'odd', state: 'UNKNOWN' },
+        { id: 'gone', state: 'CANCELLED' },
+        { id: 'late', state: 'COMPLETED', completion: completion() },
+      ],
+      [],
+    );
+    expect(reading.strays).toEqual(['runs', 'waits', 'odd']);
+    expect(reading.steps.map(({ leaseId }) => leaseId)).toEqual(['late']);
+  });
+
+  it('takes a lease listed twice by its last word', () => {
+    const twice: ReportedLease[] = [
+      { id: 'a', state: 'ACTIVE' },
+      { id: 'a', state: 'COMPLETED', completion: completion() },
+    ];
+    expect(read(twice, [known('a', 'ACTIVE')]).steps.map(({ event }) => event)).toEqual(['COMPLETED_OK']);
+  });
+});
