@@ -72,7 +72,6 @@ describe('defaults', () => {
     ['replica', 'tickMs', 5_000],
     ['replica', 'amnestyAfterMs', 15_000],
     ['poll', 'holdMaxMs', 45_000],
-    ['poll', 'holdMaxWithLeasesMs', 20_000],
     ['jobs', 'attemptsMax', 3],
     ['jobs', 'refusalsMax', 3],
     ['jobs', 'acceptUnechoedMs', 60_000],

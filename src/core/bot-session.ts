@@ -26,7 +26,6 @@ export type HoldLimits = {
   /** Longest hold of an idle bot's poll. */
   readonly holdMaxMs: number;
   /** Longest hold for a session with open leases. */
-  readonly holdMaxWithLeasesMs: number;
   /** The session's time to live; a hold never exceeds 0.8 of it. */
   readonly ttlMs: number;
 };
@@ -40,13 +39,8 @@ const MARGIN_MAX_MS = 10_000;
  * @param untilDeadlineMs time to the client's deadline; null when it set none.
  * @param random in [0, 1): shortens the hold by up to 10 %, so that restarted bots do not call in waves.
  */
-export const holdMs = (
-  untilDeadlineMs: number | null,
-  hasLeases: boolean,
-  limits: HoldLimits,
-  random: number,
-): number => {
-  const cap = Math.min(hasLeases ? limits.holdMaxWithLeasesMs : limits.holdMaxMs, 0.8 * limits.ttlMs);
+export const holdMs = (untilDeadlineMs: number | null, limits: HoldLimits, random: number): number => {
+  const cap = Math.min(limits.holdMaxMs, 0.8 * limits.ttlMs);
   const margin = untilDeadlineMs === null ? 0 : Math.min(Math.max(0.2 * untilDeadlineMs, MARGIN_MIN_MS), MARGIN_MAX_MS);
   const hold = untilDeadlineMs === null ? cap : Math.min(untilDeadlineMs - margin, cap);
   return Math.max(0, hold * (1 - 0.1 * random));

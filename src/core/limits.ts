@@ -39,7 +39,6 @@ export const limitTable = {
   },
   poll: {
     holdMaxMs: [45 * SECOND, 'Longest hold of an idle bot\'s poll.'],
-    holdMaxWithLeasesMs: [20 * SECOND, 'Longest hold of a poll while the session has open leases.'],
     repliesPerSecondMax: [10, 'Most replies a second to one session; faster callers are delayed, 1 s at most.'],
     parkedMax: [20_000, 'Most polls parked on one replica; more are answered at once.'],
   },

@@ -41,8 +41,8 @@ export type Remembered = {
   readonly id: string;
   readonly state: OpenLeaseState;
   readonly echoed: boolean;
-  /** How many reports in a row left it out. */
-  readonly absences: number;
+  /** The last report left it out, and that was no end of it yet. */
+  readonly absent: boolean;
 };
 
 export type ReadStep = { readonly leaseId: string; readonly event: LeaseEvent; readonly completion: Completion | null };
@@ -51,9 +51,9 @@ export type ReadStep = { readonly leaseId: string; readonly event: LeaseEvent; r
 export type Reading = {
   /** Steps that change something, completions first: they free the room for what comes next. */
   readonly steps: readonly ReadStep[];
-  /** Leases shown for the first time. */
+  /** Leases shown for the first time, or again. */
   readonly echoes: readonly string[];
-  /** Leases left out that were not expected to be. */
+  /** Leases left out for the first time, where a second time would mean something. */
   readonly absent: readonly string[];
   /** Shown as running, but not this session's any more: told CANCELLED once, then left out. */
   readonly strays: readonly string[];
@@ -79,14 +79,14 @@ export const readReport = (
     const changes = leaseTable[known.state][event] !== 'repeat';
     if (changes) {
       steps.push({ leaseId: lease.id, event, completion: lease.state === 'COMPLETED' ? lease.completion : null });
-    } else if (!known.echoed) echoes.push(lease.id);
+    } else if (!known.echoed || known.absent) echoes.push(lease.id);
   }
   const absent: string[] = [];
   for (const known of remembered.values()) {
     if (shown.has(known.id)) continue;
-    absent.push(known.id);
     const event = absentEvent(known, report.self.status);
     if (leaseTable[known.state][event] !== 'repeat') steps.push({ leaseId: known.id, event, completion: null });
+    else if (leaseTable[known.state].ABSENT_AGAIN !== 'repeat') absent.push(known.id);
   }
   return { steps: completionsFirst(steps), echoes, absent, strays };
 };
@@ -109,7 +109,7 @@ const shownEvent = (lease: ReportedLease, known: Remembered, status: number): Le
 
 const absentEvent = (known: Remembered, status: number): LeaseEvent => {
   if (known.state === 'PENDING' && handsBack(status)) return 'HANDED_BACK';
-  return known.absences > 0 ? 'ABSENT_AGAIN' : 'ABSENT';
+  return known.absent ? 'ABSENT_AGAIN' : 'ABSENT';
 };
 
 const completionsFirst = (steps: readonly ReadStep[]): readonly ReadStep[] => [

@@ -80,7 +80,8 @@ const begin = async (home: Home, db: Queryable, request: Resolved): Promise<Begu
   const session = { ...declared, name, instance, botId, peer: request.peer, homeReplica: home.replica };
   const ledger = await replace(home, db, { older, request, name, now: bot.now });
   // The older session gives way before the new one is there: a bot has at most one live session.
-  await insertSession(db, { ...session, ttlMs: home.limits.session.ttlMs });
+  const adopted = [...ledger.leases.values()].filter((lease) => lease.sessionName === name).length;
+  await insertSession(db, { ...session, adopted, ttlMs: home.limits.session.ttlMs });
   await writeLedger(db, ledger);
   const held = await readHeldLeases(db, [name]);
   if (takesWork(status)) await settleDuts(db, ledger, { name, deviceIds });
@@ -130,7 +131,9 @@ const replace = async (
   }
   for (const id of echoes) {
     const lease = ledger.leases.get(id);
-    if (lease !== undefined) lease.echoedAt ??= now;
+    if (lease === undefined) continue;
+    lease.echoedAt ??= now;
+    lease.absentAt = null;
   }
   for (const lease of leases) {
     if (shown.has(lease.id)) continue;
@@ -150,7 +153,7 @@ const adopt = (ledger: Ledger, lease: LeaseRow, name: string): void => {
 
 const rememberedOf = (lease: LeaseRow): Remembered => {
   if (!isOpen(lease.state)) throw new Error(`lease ${lease.id} was locked as open but is ${lease.state}`);
-  return { id: lease.id, state: lease.state, echoed: lease.echoedAt !== null, absences: 0 };
+  return { id: lease.id, state: lease.state, echoed: lease.echoedAt !== null, absent: lease.absentAt !== null };
 };
 
 const note = (ledger: Ledger, older: readonly SessionRow[], request: NewBotSession): void => {

@@ -64,7 +64,7 @@ export const flushSessions = async (
 
 /** Locks what the steps may touch. A batch that only looks for work loads nothing. */
 const load = async (db: Queryable, now: Date, writes: readonly SessionWrite[]): Promise<Ledger> => {
-  const stepping = writes.filter((write) => write.steps.length > 0 || write.echoes.length > 0);
+  const stepping = writes.filter(({ steps, echoes, absent }) => steps.length + echoes.length + absent.length > 0);
   if (stepping.length === 0) return openLedger(now);
   const sessionNames = stepping.map((write) => write.name);
   const jobs = await lockJobs(db, { jobIds: [], sessionNames });
@@ -86,12 +86,17 @@ const step = (farm: FarmSeams, ledger: Ledger, write: SessionWrite): void => {
     // A lease that is not this session's is as good as unknown: nobody reports another bot's work.
     if (lease?.sessionName === write.name) settleLease(farm, ledger, lease, taken);
   }
-  for (const leaseId of write.echoes) {
-    const lease = ledger.leases.get(leaseId);
-    if (lease?.sessionName !== write.name || lease.echoedAt !== null || lease.closedAt !== null) continue;
-    lease.echoedAt = ledger.now;
-    ledger.changedLeases.add(lease);
-  }
+  for (const leaseId of write.echoes) see(ledger, write, leaseId, true);
+  for (const leaseId of write.absent) see(ledger, write, leaseId, false);
+};
+
+/** Whether the bot shows the lease; that alone is no step of it. */
+const see = (ledger: Ledger, write: SessionWrite, leaseId: string, isShown: boolean): void => {
+  const lease = ledger.leases.get(leaseId);
+  if (lease?.sessionName !== write.name || lease.closedAt !== null) return;
+  if (isShown) lease.echoedAt ??= ledger.now;
+  lease.absentAt = isShown ? null : ledger.now;
+  ledger.changedLeases.add(lease);
 };
 
 /** Status, labels, capacity; errors that a completed lease clears; DUTs that settle. */

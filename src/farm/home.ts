@@ -22,5 +22,7 @@ export type Home = EnqueueingFarm & {
 
 /** What a use-case wants changed of a session. */
 export type Change = {
-  readonly [K in 'declared' | 'steps' | 'echoes' | 'search' | 'ending' | 'clearsErrors' | 'settles']?: SessionWrite[K];
+  readonly [
+    K in 'declared' | 'steps' | 'echoes' | 'absent' | 'search' | 'ending' | 'clearsErrors' | 'settles'
+  ]?: SessionWrite[K];
 };

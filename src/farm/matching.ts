@@ -95,6 +95,13 @@ export const serves = (
   return verdict;
 };
 
+/** For hints: one that is not known yet is looked for by anybody, and is learnt by the look. */
+const mayServe = (
+  matching: Matching,
+  bot: { readonly instance: string; readonly properties: Properties; readonly classKey: string },
+  requirementId: number,
+): boolean => !matching.requirements.has(requirementId) || serves(matching, bot, requirementId);
+
 /** Requirement sets known at most; beyond that they are learnt afresh as they come up. */
 const KNOWN_MAX = 10_000;
 
@@ -135,7 +142,7 @@ export const searchOf = (matching: Matching, session: Session, nowMs: number): S
   const wanted = roomOf(session, nowMs);
   if (wanted === 0) return null;
   const requirementIds = [...matching.hotRequirements].flatMap(([id, { passed }]) =>
-    !passed.has(session.name) && serves(matching, session, id) ? [id] : [],
+    !passed.has(session.name) && mayServe(matching, session, id) ? [id] : [],
   );
   const deviceIds = session.declared.deviceIds.filter((id) => matching.hotDevices.has(id));
   const bot = matching.hotBots.has(botKey(session.instance, session.botId));
@@ -157,7 +164,7 @@ export const hungryFor = (matching: Matching, table: SessionTable, nowMs: number
     let left = Math.max(1, hint.jobs);
     for (const [classKey, { instance, properties, sessions }] of table.classes) {
       if (left === 0) break;
-      if (!serves(matching, { instance, properties, classKey }, id)) continue;
+      if (!mayServe(matching, { instance, properties, classKey }, id)) continue;
       for (const session of sessions) {
         if (left === 0) break;
         if (consider(session)) left -= 1;

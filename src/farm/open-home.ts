@@ -53,10 +53,10 @@ const hear = (home: Home, wake: Wake): void => {
   const { matching, sessions } = home;
   switch (wake.kind) {
     case 'requirement':
-      // One that cannot be learnt now stays cold until the tick finds it again.
+      // Hot at once, for whoever calls now; parked polls are fed when it is known whom it is for.
+      heatRequirement(matching, wake.id, wake.jobs);
       learn(matching, home.pool, [wake.id]).then(
         () => {
-          heatRequirement(matching, wake.id, wake.jobs);
           home.feed();
         },
         (error: unknown) => {

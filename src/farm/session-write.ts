@@ -19,8 +19,10 @@ export type SessionWrite = {
   readonly deviceIds: readonly number[];
   /** Steps of leases, those that complete first. */
   readonly steps: readonly (LeaseStep & { readonly leaseId: string })[];
-  /** Leases that the bot has shown for the first time. */
+  /** Leases that the bot has shown for the first time, or again. */
   readonly echoes: readonly string[];
+  /** Leases that it left out for the first time: the second time in a row they are lost, wherever that report comes in. */
+  readonly absent: readonly string[];
   /** What it could be given; null: nothing. */
   readonly search: Search | null;
   /** The session ends by the bot's own word: the reason; null: it goes on. */

@@ -8,11 +8,11 @@ import type { Declared, SessionRow } from '../store/bot-sessions.ts';
 import type { HeldRow } from '../store/leases.ts';
 
 /** A lease as its session's home remembers it between two polls. */
-export type HeldLease = Omit<HeldRow, 'sessionName' | 'echoedAt'> & {
+export type HeldLease = Omit<HeldRow, 'sessionName' | 'echoedAt' | 'absentAt'> & {
   /** The bot has shown that it has seen it. */
   readonly echoed: boolean;
-  /** How many reports in a row left it out. */
-  absences: number;
+  /** The last report left it out. */
+  readonly absent: boolean;
 };
 
 /** Why a parked poll is answered. */
@@ -182,13 +182,11 @@ export const redeclare = (table: SessionTable, session: Session, declared: Decla
 
 /** The database's word on what the session holds. */
 export const holdLeases = (session: Session, rows: readonly HeldRow[]): void => {
-  const before = session.leases;
   session.leases = new Map(
-    rows.map(({ sessionName: _name, echoedAt, ...row }) => {
-      const known = before.get(row.id);
-      const same = known?.state === row.state;
-      return [row.id, { ...row, echoed: echoedAt !== null, absences: same ? known.absences : 0 }];
-    }),
+    rows.map(({ sessionName: _name, echoedAt, absentAt, ...row }) => [
+      row.id,
+      { ...row, echoed: echoedAt !== null, absent: absentAt !== null },
+    ]),
   );
 };
 

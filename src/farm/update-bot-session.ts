@@ -75,7 +75,6 @@ const hear = async (
   }
   // Only now: had the write failed, the DUTs would have to be declared again.
   session.dutsText = JSON.stringify(report.self.duts);
-  count(session, reading);
   const cancelledOnce = reading.strays.filter((id) => !session.told.has(id));
   for (const id of cancelledOnce) tell(session, id);
   const ending = change?.ending ?? null;
@@ -107,12 +106,14 @@ const changeOf = async (
   // What it reports as done now makes room in the same reply (R-UPD-3).
   const freed = ended - strangers(session, report);
   const search = ending === null ? searchAfter(home, session, { declared, freed, isFresh: ended > 0 }) : null;
-  const nothing = declared === null && steps.length === 0 && reading.echoes.length === 0 && ending === null;
-  if (nothing && search === null) return null;
+  const { echoes, absent } = reading;
+  const seen = steps.length + echoes.length + absent.length;
+  if (declared === null && seen === 0 && ending === null && search === null) return null;
   return {
     declared,
     steps,
-    echoes: reading.echoes,
+    echoes,
+    absent,
     search,
     ending,
     clearsErrors: completed && session.erring,
@@ -192,15 +193,6 @@ const whyOf = (event: Reading['steps'][number]['event'], message: string): strin
   }
 };
 
-/** One report left a lease out and nothing came of it yet: the second in a row decides. */
-const count = (session: Session, reading: Reading): void => {
-  for (const lease of session.leases.values()) lease.absences = 0;
-  for (const id of reading.absent) {
-    const lease = session.leases.get(id);
-    if (lease !== undefined) lease.absences = 1;
-  }
-};
-
 /** Leases of which it was told once; the oldest are forgotten, and being told twice does no harm. */
 const TOLD_MAX = 64;
 const tell = (session: Session, leaseId: string): void => {
@@ -214,7 +206,7 @@ const tell = (session: Session, leaseId: string): void => {
 /** Holds the poll: a timer and an entry in memory, nothing else (R-GEN-4). */
 const park = (home: Home, session: Session, patience: Patience): Promise<void> | null => {
   const limits = { ...home.limits.poll, ttlMs: home.limits.session.ttlMs };
-  const forMs = holdMs(patience.untilDeadlineMs, false, limits, home.random());
+  const forMs = holdMs(patience.untilDeadlineMs, limits, home.random());
   if (forMs <= 0 || home.stopping || session.gone || patience.signal.aborted) return null;
   if (home.sessions.parked >= home.limits.poll.parkedMax) return pace(home, session, patience);
   return hold(home, session, patience, forMs);

@@ -30,6 +30,7 @@ export const writeSession = async (
     deviceIds: declared?.deviceIds ?? session.declared.deviceIds,
     steps: change.steps ?? [],
     echoes: change.echoes ?? [],
+    absent: change.absent ?? [],
     search,
     ending: change.ending ?? null,
     clearsErrors: change.clearsErrors ?? false,

@@ -144,13 +144,15 @@ export const insertSession = async (
     readonly peer: string;
     readonly homeReplica: string;
     readonly ttlMs: number;
+    /** Leases that come along from the session before it. */
+    readonly adopted: number;
   },
 ): Promise<void> => {
   await db.query(
     `insert into bot_sessions (name, instance, bot_id, state, status, version, capacity, properties, device_ids, peer,
-                               home_replica, expires_at)
+                               home_replica, expires_at, leases_allowed)
      values ($1, $2, $3, 'OPEN', $4, $5, $6, $7::jsonb, $8::bigint[], $9, $10,
-             farm_now() + $11 * interval '1 millisecond')`,
+             farm_now() + $11 * interval '1 millisecond', greatest($6::integer, $12::integer))`,
     [
       session.name,
       session.instance,
@@ -163,6 +165,7 @@ export const insertSession = async (
       session.peer,
       session.homeReplica,
       session.ttlMs,
+      session.adopted,
     ],
   );
 };
@@ -220,6 +223,9 @@ export const declareSessions = async (
   await db.query(
     `update bot_sessions s
      set status = r.status, version = r.version, capacity = r.capacity, properties = r.properties::jsonb,
+         leases_allowed = greatest(r.capacity, (
+           select count(*) from leases l
+           where l.session_name = s.name and l.state in ('PENDING', 'ACTIVE', 'CANCELLING'))),
          device_ids = array(select d::bigint from jsonb_array_elements_text(r."deviceIds") d), seen_at = farm_now()
      from jsonb_to_recordset($1::jsonb) as r(
        name text, status integer, version text, capacity integer, properties text, "deviceIds" jsonb)

@@ -61,7 +61,7 @@ from open_leases where device_id is not null group by device_id having count(*) 
 union all
 select '2', 'a session has ' || count(*) || ' open leases and a capacity of ' || s.capacity, 'session ' || s.name
 from open_leases l join bot_sessions s on s.name = l.session_name
-group by s.name, s.capacity having count(*) > greatest(s.capacity, 1)
+group by s.name, s.capacity having count(*) > greatest(s.capacity, s.leases_allowed, 1)
 union all
 select '1', 'the job is ' || j.state || ' and has no open lease', 'job ' || j.id
 from jobs j where j.state in ('LEASED', 'CANCELLING') and not exists (select from open_leases l where l.job_id = j.id)

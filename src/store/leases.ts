@@ -17,6 +17,8 @@ export type LeaseRow = {
   sessionName: string;
   state: LeaseState;
   echoedAt: Date | null;
+  /** When its bot first left it out of a report; null: the last one showed it. */
+  absentAt: Date | null;
   startedAt: Date | null;
   cancelAskedAt: Date | null;
   executionDeadline: Date | null;
@@ -27,7 +29,7 @@ export type LeaseRow = {
 const COLUMNS = `
   l.id, l.job_id as "jobId", l.instance, l.device_id as "deviceId", l.station, l.attempt, l.gated,
   l.lost_after_ms as "lostAfterMs", l.granted_at as "grantedAt", l.bot_id as "botId",
-  l.session_name as "sessionName", l.state, l.echoed_at as "echoedAt", l.started_at as "startedAt",
+  l.session_name as "sessionName", l.state, l.echoed_at as "echoedAt", l.absent_at as "absentAt", l.started_at as "startedAt",
   l.cancel_asked_at as "cancelAskedAt", l.execution_deadline as "executionDeadline", l.closed_at as "closedAt",
   l.closed_reason as "closedReason"`;
 
@@ -60,11 +62,11 @@ export const updateLeases = async (db: Queryable, leases: readonly LeaseRow[]): 
   if (leases.length === 0) return;
   await db.query(
     `update leases l set
-       session_name = r."sessionName", state = r.state, echoed_at = r."echoedAt", started_at = r."startedAt",
+       session_name = r."sessionName", state = r.state, echoed_at = r."echoedAt", absent_at = r."absentAt", started_at = r."startedAt",
        cancel_asked_at = r."cancelAskedAt", execution_deadline = r."executionDeadline", closed_at = r."closedAt",
        closed_reason = r."closedReason"
      from jsonb_to_recordset($1::jsonb) as r(
-       id uuid, "sessionName" text, state text, "echoedAt" timestamptz, "startedAt" timestamptz,
+       id uuid, "sessionName" text, state text, "echoedAt" timestamptz, "absentAt" timestamptz, "startedAt" timestamptz,
        "cancelAskedAt" timestamptz, "executionDeadline" timestamptz, "closedAt" timestamptz, "closedReason" text)
      where l.id = r.id`,
     [asJson(leases)],
@@ -134,6 +136,7 @@ export type HeldRow = {
   readonly state: 'PENDING' | 'ACTIVE' | 'CANCELLING';
   readonly attempt: number;
   readonly echoedAt: Date | null;
+  readonly absentAt: Date | null;
   readonly grantedAt: Date;
   readonly executionDeadline: Date | null;
   /** Null: foreign work, whose payload follows. */
@@ -147,7 +150,7 @@ export const readHeldLeases = async (db: Queryable, sessionNames: readonly strin
   if (sessionNames.length === 0) return [];
   const { rows } = await db.query<HeldRow>(
     `select l.id, l.session_name as "sessionName", l.job_id as "jobId", l.station, l.device_id as "deviceId", l.state,
-            l.attempt, l.echoed_at as "echoedAt", l.granted_at as "grantedAt",
+            l.attempt, l.echoed_at as "echoedAt", l.absent_at as "absentAt", l.granted_at as "grantedAt",
             l.execution_deadline as "executionDeadline",
             l.work, j.payload_type as "payloadType", j.payload
      from leases l join jobs j on j.id = l.job_id

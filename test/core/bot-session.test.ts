@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { handsBack, holdMs, statusName, takesWork } from '../../src/core/bot-session.ts';
 
-const limits = { holdMaxMs: 45_000, holdMaxWithLeasesMs: 20_000, ttlMs: 90_000 };
+const limits = { holdMaxMs: 45_000, ttlMs: 90_000 };
 
 describe('how long a poll is held', () => {
   it.each([
@@ -17,17 +17,16 @@ describe('how long a poll is held', () => {
     [0, 0],
     [-5_000, 0],
   ])('with %s ms to the deadline: %i ms', (untilDeadlineMs, held) => {
-    expect(holdMs(untilDeadlineMs, false, limits, 0)).toBe(held);
+    expect(holdMs(untilDeadlineMs, limits, 0)).toBe(held);
   });
 
-  it('is shorter for a session with leases, and never more than 0.8 of its time to live', () => {
-    expect(holdMs(null, true, limits, 0)).toBe(20_000);
-    expect(holdMs(null, false, { ...limits, ttlMs: 10_000 }, 0)).toBe(8_000);
+  it('is never more than 0.8 of the time to live', () => {
+    expect(holdMs(null, { ...limits, ttlMs: 10_000 }, 0)).toBe(8_000);
   });
 
   it('is shortened by up to a tenth, so that bots do not call in waves', () => {
-    expect(holdMs(null, false, limits, 0.5)).toBe(45_000 * 0.95);
-    expect(holdMs(null, false, limits, 0.999)).toBeGreaterThan(45_000 * 0.9);
+    expect(holdMs(null, limits, 0.5)).toBe(45_000 * 0.95);
+    expect(holdMs(null, limits, 0.999)).toBeGreaterThan(45_000 * 0.9);
   });
 });
 

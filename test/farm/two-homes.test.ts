@@ -23,6 +23,7 @@ import { freshDatabase, type FreshDatabase } from '../support/database.ts';
 import { createWakeHub, testLine } from '../support/farm.ts';
 import { jobRequest, mlb } from '../support/job-requests.ts';
 import { createManualClock } from '../support/manual-clock.ts';
+import { wallClock } from '../support/wall-clock.ts';
 
 const ERROR = 2;
 const INFO = 1;
@@ -68,6 +69,16 @@ describe('a bot that changes replica at every call', () => {
     await expect.poll(() => a.sessions.byName.size).toBe(0);
   });
 
+  it('and no longer lists what it runs has lost it with the second such call, as anywhere', async () => {
+    const job = await enqueueJob(a, jobRequest({ attemptsMax: 1 }));
+    const bot = await connect(a, 'hops');
+    const { id } = only(bot.created);
+    await bot.poll([active(id)], { at: b });
+    expect(only(await bot.poll([], { at: a })).state).toBe('ACTIVE');
+    expect((await bot.poll([], { at: b })).leases).toEqual([]);
+    expect(await stateOf(a, job.id)).toMatchObject({ state: 'FAILED', failure: 'LOST' });
+  });
+
   it('that sends one call to both at once is answered by both', async () => {
     await enqueueJob(a, jobRequest());
     const bot = await connect(a, 'hops', { status: 2 });
@@ -85,7 +96,6 @@ describe('a replica whose memory of a session is old', () => {
     const deaf = openDeaf();
     const bot = await connect(deaf, 'b', { status: 2 });
     const job = await enqueueJob(deaf, jobRequest());
-    await expect.poll(() => deaf.matching.hotRequirements.size).toBe(1);
     const { id } = only(await bot.poll([], { status: 1 }));
     await bot.poll([active(id)], { at: b });
     // `deaf` holds it for PENDING yet, and at an epoch that is over.
@@ -213,9 +223,11 @@ describe('what runs at once', () => {
   it('a grant never waits in a circle with another one', async () => {
     // Another replica leases U1 and then U0; this one must not have taken them the other way about.
     const duts = [board('U0'), board('U1')];
-    const bot = await connect(a, 'x', { duts, capacity: 2 });
-    await enqueueJob(a, jobRequest({ serials: mlb('U1'), priority: -1 }));
-    await enqueueJob(a, jobRequest({ serials: mlb('U0') }));
+    // Runs, so that one which waited too long for the lock may try again.
+    const here = openTestHome({ database, clock: wallClock, lines });
+    const bot = await connect(here, 'x', { duts, capacity: 2 });
+    await enqueueJob(here, jobRequest({ serials: mlb('U1'), priority: -1 }));
+    await enqueueJob(here, jobRequest({ serials: mlb('U0') }));
     const { rows } = await database.pool.query<{ id: number }>('select id from devices order by id');
     const writer = new pg.Client(database.url);
     await writer.connect();
@@ -223,7 +235,12 @@ describe('what runs at once', () => {
     await writer.query('select from devices where id = $1 for update', [rows[0]!.id]);
     const poll = bot.poll();
     await expect
-      .poll(async () => (await database.pool.query(`select from pg_locks where not granted`)).rowCount)
+      .poll(async () => {
+        const { rowCount } = await database.pool.query(
+          `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+        );
+        return rowCount;
+      })
       .toBe(1);
     // While it waits for the first it holds nothing of the second.
     await writer.query('select from devices where id = $1 for update nowait', [rows[1]!.id]);

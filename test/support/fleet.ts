@@ -39,6 +39,7 @@ export const connectBot = async (
     peer: 'test',
     homeReplica: farm.replica,
     ttlMs: farm.limits.session.ttlMs,
+    adopted: 0,
   });
   return { name, instance, botId };
 };

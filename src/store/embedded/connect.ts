@@ -52,7 +52,8 @@ export async function tryConnect(url: string): Promise<Connection> {
 
 /** Whether the connection broke, as against a statement that failed: the server is leaving, or has left. */
 export function isLost(error: unknown): boolean {
-  // 57P01 to 57P05 end a session; what Node and pg say of a broken socket has no SQLSTATE, which is five characters.
+  // 57P01 to 57P05 end a session. What Node and pg say of a broken socket is no SQLSTATE: five characters, some of them
+  // digits, which EPIPE has not.
   const code = sqlState(error);
-  return code?.length !== 5 || code.startsWith('57P');
+  return code === null || !/^(?=.*\d)[0-9A-Z]{5}$/.test(code) || code.startsWith('57P');
 }

@@ -49,6 +49,8 @@ create table bot_sessions (
   status integer not null,
   version text not null default '',
   capacity integer not null check (capacity >= 0),
+  -- Leases it holds by right: a bot may lower its capacity below what it holds, or bring more along into a new session.
+  leases_allowed integer not null default 0,
   -- Canonical: {"key": ["value", …]} over all devices and the worker, keys without the prefix label:, sorted.
   properties jsonb not null,
   -- The DUTs it declares, the primary device's first.
@@ -234,6 +236,8 @@ create table leases (
   granted_at timestamptz not null default farm_now(),
   -- When the bot first showed that it has seen the lease.
   echoed_at timestamptz,
+  -- When it first left it out of a report; null: the last one showed it. The second in a row is a loss.
+  absent_at timestamptz,
   started_at timestamptz,
   cancel_asked_at timestamptz,
   execution_deadline timestamptz,
