@@ -21,6 +21,7 @@ const exitHelp = `
 Signals
   SIGTERM, SIGINT   take no more work, finish what runs, deliver it, say goodbye
   … a second time   stop what runs, and leave within 10 s
+  SIGHUP            the same at once: the terminal is gone
 
 Exit codes
   ${exitCodes.drained}   drained, everything delivered
@@ -84,13 +85,19 @@ async function runBot(flags: Flags): Promise<number> {
   const log = createLog(flags.logFormat);
   const bot = createBot({ ...toOptions(flags), log });
   const drain = (): void => bot.drain();
-  process.on('SIGTERM', drain).on('SIGINT', drain);
+  // The terminal is gone, and nobody is left to say it twice. Unheard, it would end this process and leave the test that
+  // runs, which has a group of its own, on the DUT.
+  const leave = (): void => {
+    bot.drain();
+    bot.drain();
+  };
+  process.on('SIGTERM', drain).on('SIGINT', drain).on('SIGHUP', leave);
   try {
     const reason = await bot.run(new AbortController().signal);
     log('info', 'stopped', { reason });
     return exitCodes[reason];
   } finally {
-    process.off('SIGTERM', drain).off('SIGINT', drain);
+    process.off('SIGTERM', drain).off('SIGINT', drain).off('SIGHUP', leave);
   }
 }
 

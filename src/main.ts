@@ -5,6 +5,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { Pump } from './bridge/pump.ts';
 import { createShopfloorClient } from './bridge/shopfloor-client.ts';
 import { type Config, linesOf } from './config.ts';
+import { CannotStart } from './core/cannot-start.ts';
 import { hasShopfloor, type Line } from './core/line.ts';
 import type { FarmSeams } from './farm/farm.ts';
 import { Gatekeeper } from './farm/gatekeeper.ts';
@@ -108,7 +109,13 @@ const locate = async (config: Config, log: Log, undo: (() => Promise<void>)[]): 
 
 const inOneSession = async (url: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> => {
   const client = new pg.Client({ connectionString: url, application_name: 'stationgrid migrate' });
-  await client.connect();
+  await client.connect().catch((cause: unknown) => {
+    throw new CannotStart(
+      `No PostgreSQL lets the farm in: ${cause instanceof Error ? cause.message : String(cause)}. ` +
+        'Start it, or mend the URL given with --database (databaseUrl in the configuration).',
+      { cause },
+    );
+  });
   try {
     await work(client);
   } finally {

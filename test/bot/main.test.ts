@@ -90,6 +90,17 @@ test('SIGTERM twice: stops what runs, and says so', async () => {
   expect((await exit).code).toBe(0);
 });
 
+test('SIGHUP: its terminal is gone, so it stops what runs, and leaves no test behind', async () => {
+  const { child, exit } = startProcess('--server', door.address, '--bot-id', 'b1');
+  (await farm.next()).reply([pending('L', gated('hangup'))]);
+  (await farm.next()).reply([active('L')]);
+  await untilReported();
+  child.kill('SIGHUP');
+  (await untilLeaving('L COMPLETED 14')).reply();
+  (await untilLeaving()).reply();
+  expect((await exit).code).toBe(0);
+});
+
 test('SIGTERM with nothing undelivered, when the farm is gone: exits 0', async () => {
   const { child, exit } = startProcess('--server', door.address, '--bot-id', 'b1');
   (await farm.next()).reply();
