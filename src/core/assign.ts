@@ -57,7 +57,8 @@ export const assign = <S extends Seeker, O extends Offer>(
   return made;
 };
 
-const mayTake = (seeker: Seeker, offer: Offer): boolean =>
+/** Whether the job is for this session at all, whatever room and DUTs are free just now. */
+export const mayTake = (seeker: Seeker, offer: Offer): boolean =>
   seeker.serves(offer.requirementId) &&
   (offer.requestedBotId === null || offer.requestedBotId === seeker.botId) &&
   (offer.deviceId === null || seeker.deviceIds.includes(offer.deviceId)) &&

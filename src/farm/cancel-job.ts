@@ -1,6 +1,7 @@
 /** Somebody wants a job stopped. Cancel against complete: the first commit wins (invariant 7). */
 import { Refusal } from '../core/refusal.ts';
 import { hasEnded } from '../core/job.ts';
+import { readFarmNow } from '../store/gates.ts';
 import { lockJobs } from '../store/jobs.ts';
 import { lockOpenLeases } from '../store/leases.ts';
 import { readStanding } from '../store/test-results.ts';
@@ -60,7 +61,7 @@ const cancel = async (
     db,
     leases.map(({ id }) => id),
   );
-  const ledger = openLedger(await readNow(db), { jobs, leases, standing });
+  const ledger = openLedger(await readFarmNow(db), { jobs, leases, standing });
   if (job.state === 'CANCELLING') return { outcome: 'ALREADY_CANCELLING', ledger };
   job.cancelReason = wanted.reason === '' ? 'cancelled on request' : wanted.reason;
   ledger.changedJobs.add(job);
@@ -76,13 +77,6 @@ const cancel = async (
   }
   await writeLedger(db, ledger);
   return { outcome: lease === undefined ? 'CANCELLED' : 'CANCELLING', ledger };
-};
-
-const readNow = async (db: Queryable): Promise<Date> => {
-  const { rows } = await db.query<{ now: Date }>('select farm_now() as now');
-  const [row] = rows;
-  if (row === undefined) throw new Error('farm_now() returned no row');
-  return row.now;
 };
 
 export const noSuchJob = (job: { readonly instance: string; readonly id: number }): Refusal =>

@@ -1,5 +1,5 @@
 /** Gives queued work to sessions with room: the second half of a flush, in the same transaction. */
-import { type Assignment, assign, type Seeker } from '../core/assign.ts';
+import { type Assignment, assign, mayTake, type Seeker } from '../core/assign.ts';
 import { farmEvent } from '../core/farm-event.ts';
 import { ruleOf } from '../core/line.ts';
 import type { GrantedWork, StationWork } from '../core/station-work.ts';
@@ -42,7 +42,7 @@ export const grantLeases = async (
   return new Map(
     bounded.map((seeker) => {
       const leases = granted.get(seeker.session) ?? 0;
-      const couldTake = offers.some((offer) => isFor(seeker, offer));
+      const couldTake = offers.some((offer) => mayTake(seeker, offer));
       const blockedBy = leases > 0 || !couldTake ? null : standsInTheWay(seeker, readiness);
       return [seeker.session, { leases, queued, couldTake, blockedBy }];
     }),
@@ -98,12 +98,6 @@ const queuesOf = (seekers: readonly Looking[]): Parameters<typeof lockCandidates
 const devicesOf = (seekers: readonly Looking[]): number[] => [
   ...new Set(seekers.flatMap((seeker) => seeker.deviceIds)),
 ];
-
-const isFor = (seeker: Looking, offer: Candidate): boolean =>
-  seeker.serves(offer.requirementId) &&
-  (offer.deviceId === null || seeker.deviceIds.includes(offer.deviceId)) &&
-  (offer.requestedBotId === null || offer.requestedBotId === seeker.botId) &&
-  !offer.avoidedBots.includes(seeker.botId);
 
 /** Why a DUT may get no lease now; null: it may. */
 const blockOf = (device: DeviceReadiness | undefined): string | null => {
