@@ -1,8 +1,8 @@
 // One direction: core <- store <- farm <- edges <- main <- cli. Each rule's comment carries the cure.
-// Edges are src/fronts/<one>, src/bridge, src/events, src/metrics and src/console.
+// Edges are src/fronts/<one>, src/bridge, src/events, src/identity, src/metrics and src/console; src/listen is what fronts stand on.
 
 const ours = '^(src|bot|test|scripts)/';
-const edges = '^src/(fronts|bridge|events|metrics|console)/';
+const edges = '^src/(fronts|bridge|events|identity|metrics|console)/';
 /** The types of a configuration or a log line may be named anywhere above core; their code may not. */
 const settings = '^src/(config(\\.ts$|/)|log\\.ts$)';
 
@@ -44,9 +44,9 @@ module.exports = {
       comment: 'farm knows no protocol. Take the effect as an argument that main connects.',
     }),
     roomAboveCore({
-      name: 'fronts-import-only-farm-core-wire-gen',
+      name: 'fronts-import-only-farm-core-wire-gen-listen',
       from: '^src/fronts/',
-      allowed: ['^src/(farm|core|wire|gen)/'],
+      allowed: ['^src/(farm|core|wire|gen|listen)/'],
       comment: 'A front translates its protocol. Ask farm for the verb; if farm lacks it, add a file to src/farm.',
     }),
     {
@@ -57,7 +57,7 @@ module.exports = {
       from: { path: '^src/fronts/([^/]+)/' },
       to: { path: '^src/fronts/[^/]+/', pathNot: '^src/fronts/$1/' },
     },
-    ...['bridge', 'events', 'metrics', 'console'].map((edge) =>
+    ...['bridge', 'events', 'identity', 'metrics', 'console'].map((edge) =>
       roomAboveCore({
         name: `${edge}-imports-only-farm-core-wire`,
         from: `^src/${edge}/`,
@@ -65,6 +65,12 @@ module.exports = {
         comment: 'Edges never import each other nor store. Ask farm; if farm lacks the verb, add a file to src/farm.',
       }),
     ),
+    room({
+      name: 'listen-imports-only-core',
+      from: '^src/listen/',
+      allowed: ['^src/core/'],
+      comment: 'listen lets connections in and knows no farm. What a connection says is for the front that takes it.',
+    }),
     room({
       name: 'wire-imports-nothing-of-ours',
       from: '^src/wire/',
@@ -121,7 +127,7 @@ module.exports = {
       name: 'only-main-constructs',
       comment: 'main connects the rooms. A command asks a door of the farm (gRPC or HTTP), or main.',
       severity: 'error',
-      from: { path: '^src/cli/', pathNot: '^src/cli/(shopfloor|bot|demo|db)[^/]*(/|$)' },
+      from: { path: '^src/cli/', pathNot: '^src/cli/(shopfloor|bot|demo|db|audit|with-database)[^/]*(/|$)' },
       to: { path: [edges, '^src/(store|farm|reference-shopfloor)/', '^bot/'] },
     },
     {

@@ -6,7 +6,7 @@ import { createBell } from './bell.ts';
 import type { Clock } from './clock.ts';
 import { describeWorker, type DeviceDeclaration } from './describe-worker.ts';
 import { signOfLifeMs } from './fence.ts';
-import { createGrpcTransport, type Tls } from './grpc-transport.ts';
+import { createGrpcTransport, type Shown } from './grpc-transport.ts';
 import type { Handlers } from './handler.ts';
 import { judgeAnswer, type Asked, type Judgement } from './judge-answer.ts';
 import * as leaseBook from './lease-book.ts';
@@ -15,14 +15,15 @@ import type { Log } from './log.ts';
 import { machine } from './machine.ts';
 import { createEventPost, type EventPost } from './post-events.ts';
 import { createReader } from './read-work.ts';
-import { runLease } from './run-lease.ts';
+import { type RunBounds, runLease } from './run-lease.ts';
 import type { Transport } from './transport.ts';
 import { createWorks, type Works } from './works.ts';
 
 export type BotOptions = {
   /** The farm's gRPC door, `HOST:PORT`; or a transport that leads to one. */
   readonly server?: string;
-  readonly tls?: Tls;
+  /** What it shows the farm, asked at every call. By default nothing, in plain text. */
+  readonly shows?: () => Shown;
   readonly transport?: Transport;
   readonly instance: string;
   /** Who this bot is; the same after every restart, and nobody else's within the instance. */
@@ -59,10 +60,11 @@ export type BotState = {
 /** Joins a farm and works for it until it is told to stop. Run it once. */
 export function createBot(options: BotOptions) {
   const clock = options.clock ?? machine.clock;
-  const transport =
-    options.transport ??
-    createGrpcTransport({ address: options.server ?? '127.0.0.1:50051', tls: options.tls ?? null, clock });
-  const bot = new Bot({ ...options, transport, clock, limits: { ...defaultLimits, ...options.limits } });
+  const limits = { ...defaultLimits, ...options.limits };
+  const { server = '127.0.0.1:50051', shows } = options;
+  const way = { address: server, clock, limits, ...(shows === undefined ? {} : { shows }) };
+  const transport = options.transport ?? createGrpcTransport(way);
+  const bot = new Bot({ ...options, transport, clock, limits });
   return {
     /** Resolves when the bot has stopped and nothing of it runs any more. The signal stops it without a goodbye. */
     run: async (signal: AbortSignal): Promise<ExitReason> => {
@@ -121,7 +123,7 @@ class Bot {
     const [session, signal] = [() => this.#session, this.#end.signal];
     this.#works = createWorks({
       clock,
-      run: (id, work, signal) => this.#run(id, work, signal),
+      run: (id, work, signal, heed) => this.#run(id, work, { signal, heed }),
       onEnded: (id, completion) => this.#ended(id, completion),
       answeredSentMs: () => this.#answeredSentMs,
       onSilent: (id) => this.#fence(id),
@@ -271,6 +273,10 @@ class Bot {
         // With work in hand it tries on: the work is worth more than a quick exit, and the fence bounds it.
         if (this.#book.leases.size === 0) this.#stopFor('refused');
         break;
+      case 'denied':
+        // Somebody may be about to give it the right, or new credentials; leaving would only make them start it again.
+        this.#log('error', 'the farm does not let this bot in', { code: judgement.code, why: judgement.why });
+        break;
       case 'outage':
         this.#log('warn', 'the farm does not answer', { code: judgement.code, why: judgement.why });
     }
@@ -293,11 +299,11 @@ class Bot {
     if (order?.kind === 'start') this.#works.start(order.id, order.work);
   }
 
-  #run(id: string, work: StationWork, signal: AbortSignal): Promise<leaseBook.Completion> {
+  #run(id: string, work: StationWork, bounds: RunBounds): Promise<leaseBook.Completion> {
     const { transport, clock, limits, handlers = {} } = this.#options;
     this.#log('info', 'work started', { lease: id, job: String(work.jobId), station: work.station });
     return runLease({
-      ...{ id, work, signal, handlers, transport, clock, limits, random: this.#random, post: this.#post },
+      ...{ id, work, ...bounds, handlers, transport, clock, limits, random: this.#random, post: this.#post },
       session: () => this.#session,
       onFenced: () => this.#obey(leaseBook.stop(this.#book, id, 'GONE')),
     });

@@ -2,6 +2,7 @@ import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import { BotsService } from '../src/gen/google/devtools/remoteworkers/v1test2/bots.ts';
 import { ResultsService } from '../src/gen/stationgrid/v1/results.ts';
 import type { Clock } from './clock.ts';
+import { defaultLimits, type Limits } from './limits.ts';
 import type { Answer, CallBounds, Transport } from './transport.ts';
 
 /** PEM bytes. Without a key and certificate of its own, the bot shows the farm none. */
@@ -10,36 +11,63 @@ export type Tls = {
   readonly own: { readonly privateKey: Buffer; readonly certificateChain: Buffer } | null;
 };
 
+/** What the bot shows the farm. Another `tls` object means: connect anew, and show that. */
+export type Shown = { readonly tls: Tls | null; readonly token: string | null };
+
 type Method<Request, Reply> = {
   readonly path: string;
   readonly requestSerialize: (request: Request) => Buffer;
   readonly responseDeserialize: (bytes: Buffer) => Reply;
 };
 
-// A farm that restarts is met again within seconds (the library's own bound is two minutes), and a connection that
-// died without a word, as behind a firewall that forgot it, is found out before the bot would have to fence itself.
-const channelOptions = {
-  'grpc.initial_reconnect_backoff_ms': 200,
-  'grpc.max_reconnect_backoff_ms': 5_000,
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 10_000,
-};
+/** What of a bot's limits is the connection's. */
+export type ConnectionLimits = Pick<Limits, 'keepaliveMs' | 'keepaliveTimeoutMs' | 'reconnectMinMs' | 'reconnectMaxMs'>;
 
-/** Speaks to `HOST:PORT`; without `tls` in plain text. Connects at the first call and whenever it must again. */
-export function createGrpcTransport(options: { address: string; tls?: Tls | null; clock: Clock }): Transport {
-  const client = new Client(options.address, toCredentials(options.tls ?? null), channelOptions);
+/** Said aloud, since the library's own bounds are minutes. */
+const channelOptions = (limits: ConnectionLimits) => ({
+  'grpc.initial_reconnect_backoff_ms': limits.reconnectMinMs,
+  'grpc.max_reconnect_backoff_ms': limits.reconnectMaxMs,
+  'grpc.keepalive_time_ms': limits.keepaliveMs,
+  'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
+});
+
+const NOTHING: Shown = { tls: null, token: null };
+
+/**
+ * Speaks to `HOST:PORT`; without TLS in plain text. Connects at the first call and whenever it must again.
+ * @param options.shows is asked at every call.
+ */
+export function createGrpcTransport(options: {
+  readonly address: string;
+  readonly shows?: () => Shown;
+  readonly clock: Clock;
+  readonly limits?: ConnectionLimits;
+}): Transport {
+  const { address, shows = () => NOTHING, limits = defaultLimits } = options;
+  const connect = (tls: Tls | null) => new Client(address, toCredentials(tls), channelOptions(limits));
+  let client: Client | null = null;
+  let shown: Tls | null = null;
+  /** Calls under way on the old connection end there. */
+  const clientFor = (tls: Tls | null): Client => {
+    if (client !== null && tls === shown) return client;
+    client?.close();
+    shown = tls;
+    client = connect(tls);
+    return client;
+  };
 
   const unary =
     <Request, Reply>(method: Method<Request, Reply>) =>
     (request: Request, { deadlineMs, signal }: CallBounds): Promise<Answer<Reply>> =>
       new Promise((resolve) => {
         const deadline = options.clock.now().getTime() + deadlineMs;
-        const call = client.makeUnaryRequest(
+        const { tls, token } = shows();
+        const call = clientFor(tls).makeUnaryRequest(
           method.path,
           method.requestSerialize,
           method.responseDeserialize,
           request,
-          new Metadata(),
+          bearing(token),
           { deadline },
           (error, reply) => {
             signal.removeEventListener('abort', cut);
@@ -58,9 +86,15 @@ export function createGrpcTransport(options: { address: string; tls?: Tls | null
     updateBotSession: unary(BotsService.updateBotSession),
     postBotEvent: unary(BotsService.postBotEventTemp),
     reportTestResults: unary(ResultsService.reportTestResults),
-    close: () => client.close(),
+    close: () => client?.close(),
   };
 }
+
+const bearing = (token: string | null): Metadata => {
+  const metadata = new Metadata();
+  if (token !== null) metadata.set('authorization', `Bearer ${token}`);
+  return metadata;
+};
 
 const toCredentials = (tls: Tls | null) =>
   tls === null

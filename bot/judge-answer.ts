@@ -19,22 +19,22 @@ export type Asked = {
  * - `quiet`: nothing came of it and nothing is wrong.
  * - `session-lost`: the farm does not know the session any more; a new one is needed, and adopts our leases.
  * - `refused`: the farm will not have this bot; only a human can mend that.
+ * - `denied`: its credentials do not do, yet or any more. Ask again, later, with the same session: they may rotate.
  * - `outage`: ask again, later, with the same session.
  */
 export type Judgement =
   | { readonly kind: 'answered'; readonly session: string; readonly leases: readonly Lease[] }
   | { readonly kind: 'quiet' }
-  | { readonly kind: 'session-lost' | 'refused' | 'outage'; readonly code: number; readonly why: string };
+  | { readonly kind: 'session-lost' | 'refused' | 'denied' | 'outage'; readonly code: number; readonly why: string };
 
 const lostCodes: readonly number[] = [Code.DATA_LOSS, Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.FAILED_PRECONDITION];
 const refusedCodes: readonly number[] = [
   Code.INVALID_ARGUMENT,
   Code.NOT_FOUND,
   Code.FAILED_PRECONDITION,
-  Code.PERMISSION_DENIED,
-  Code.UNAUTHENTICATED,
   Code.UNIMPLEMENTED,
 ];
+const deniedCodes: readonly number[] = [Code.PERMISSION_DENIED, Code.UNAUTHENTICATED];
 
 export function judgeAnswer(answer: Answer<BotSession>, asked: Asked): Judgement {
   if (answer.kind === 'answered') {
@@ -50,6 +50,7 @@ export function judgeAnswer(answer: Answer<BotSession>, asked: Asked): Judgement
   // A server that holds a poll up to its deadline has no work. One that says so at once has something else.
   const waited = asked.tookMs >= asked.deadlineMs / 2;
   if (code === Code.DEADLINE_EXCEEDED && asked.isIdle && waited) return { kind: 'quiet' };
+  if (deniedCodes.includes(code)) return { kind: 'denied', code, why };
   const codes = asked.call === 'create' ? refusedCodes : lostCodes;
   if (!codes.includes(code)) return { kind: 'outage', code, why };
   return { kind: asked.call === 'create' ? 'refused' : 'session-lost', code, why };

@@ -15,6 +15,13 @@ export const defaultLimits = {
   /** Back-off after a failed call: full jitter between these. */
   backoffMinMs: 200,
   backoffMaxMs: 10_000,
+  /** A silent connection is pinged after this, and given up when the ping is not answered in time: one that died without a
+   * word, as behind a firewall that forgot it, is found out before the bot would have to fence itself. */
+  keepaliveMs: 30_000,
+  keepaliveTimeoutMs: 10_000,
+  /** Between two tries to connect: a farm that restarts is met again within seconds. */
+  reconnectMinMs: 200,
+  reconnectMaxMs: 5_000,
   /** Between asking the work to stop (SIGTERM) and making it (SIGKILL). */
   stopGraceMs: 5_000,
   /** How long the pipes of a program that has exited are read on, when its children keep them open. */

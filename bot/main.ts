@@ -1,6 +1,7 @@
 /** The command `stationgrid-bot`: the only place that meets the process, its signals and its exit code. */
 import { hostname } from 'node:os';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { type CredentialFiles, readCredentials } from './credential-files.ts';
 import { createBot, type BotOptions, type ExitReason } from './create-bot.ts';
 import type { DeviceDeclaration } from './describe-worker.ts';
 import type { Log } from './log.ts';
@@ -32,6 +33,11 @@ Exit codes
 
 type Flags = {
   readonly server: string;
+  readonly tls?: boolean;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly tokenFile?: string;
   readonly instance: string;
   readonly botId: string;
   readonly property?: Record<string, string[]>;
@@ -65,6 +71,19 @@ function createProgram(): Command {
     .description('Joins a StationGrid farm as a DUT bot and runs the stations it is given.')
     .version(VERSION)
     .option('--server <host:port>', "the farm's gRPC door", '127.0.0.1:50051')
+    .option('--tls', "speak TLS, and trust the system's authorities")
+    .addOption(
+      new Option('--ca <file>', "speak TLS, and trust these authorities (PEM) for the farm's certificate").env(
+        'STATIONGRID_CA',
+      ),
+    )
+    .option('--cert <file>', "this bot's certificate (PEM); with --key")
+    .option('--key <file>', 'its key (PEM), readable by nobody else')
+    .addOption(
+      new Option('--token-file <file>', "this bot's token, readable by nobody else; read again when it changes").env(
+        'STATIONGRID_BOT_TOKEN_FILE',
+      ),
+    )
     .option('--instance <name>', 'the part of the farm to join', '')
     .option('--bot-id <id>', 'who this bot is, the same after every restart', hostname())
     .option('--property <key=value>', 'a property of the primary device; repeatable', toProperties)
@@ -101,8 +120,17 @@ async function runBot(flags: Flags): Promise<number> {
   }
 }
 
+const filesOf = ({ ca, cert, key, tokenFile, tls = false }: Flags): CredentialFiles => ({
+  ca: ca ?? null,
+  cert: cert ?? null,
+  key: key ?? null,
+  token: tokenFile ?? null,
+  tls,
+});
+
 const toOptions = (flags: Flags): BotOptions => ({
   server: flags.server,
+  shows: readCredentials(filesOf(flags)),
   instance: flags.instance,
   botId: flags.botId,
   properties: flags.property ?? {},

@@ -8,7 +8,7 @@ import type { Limits } from './limits.ts';
 import type { Answer } from './transport.ts';
 
 /** A farm that answers so will answer so again: the results go with the completion. */
-const finalCodes: readonly number[] = [Code.UNIMPLEMENTED, Code.PERMISSION_DENIED, Code.UNAUTHENTICATED];
+const finalCodes: readonly number[] = [Code.UNIMPLEMENTED, Code.PERMISSION_DENIED];
 
 /** Reports the results of one lease while it runs. What is not known to have arrived stays in its hands. */
 export type ResultsReport = {

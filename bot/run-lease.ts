@@ -11,12 +11,18 @@ import { runStation } from './run-station.ts';
 import { headOf } from './text.ts';
 import type { Transport } from './transport.ts';
 
-export type LeaseRun = {
+/** What stops a run. */
+export type RunBounds = {
+  /** Stops the work; the completion then means nothing. */
+  readonly signal: AbortSignal;
+  /** To be asked before anything new begins: aborts the signal if it must not (`works.ts`). */
+  readonly heed: () => void;
+};
+
+export type LeaseRun = RunBounds & {
   readonly id: string;
   readonly work: StationWork;
   readonly handlers: Handlers;
-  /** Stops the work; the completion then means nothing. */
-  readonly signal: AbortSignal;
   readonly onFenced: () => void;
   readonly post: EventPost;
   readonly transport: Transport;
@@ -32,7 +38,7 @@ export type LeaseRun = {
  * and the lease is OK; the other codes say that the bot could not do its part. Never rejects.
  */
 export async function runLease(run: LeaseRun): Promise<Completion> {
-  const { id, work, handlers, signal, onFenced, clock, random, limits } = run;
+  const { id, work, handlers, signal, heed, onFenced, clock, random, limits } = run;
   const report = startResultsReport({
     report: (results) => {
       const bounds = { deadlineMs: limits.callMs, signal };
@@ -45,7 +51,7 @@ export async function runLease(run: LeaseRun): Promise<Completion> {
     return { code, message: headOf(why, limits.messageBytesMax), result: null };
   };
   try {
-    const outcome = await runStation({ work, handlers, signal, clock, limits, onResult: report.add });
+    const outcome = await runStation({ work, handlers, signal, heed, clock, limits, onResult: report.add });
     const results = await report.finish();
     // FAILED_PRECONDITION sends the work to another bot, which may have what is missing here.
     if (outcome.kind === 'cannot-start') return cannot(Code.FAILED_PRECONDITION, outcome.why);

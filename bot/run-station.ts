@@ -14,6 +14,8 @@ export type Station = {
   readonly handlers: Handlers;
   /** Stops the work. The test it cuts gives no result. */
   readonly signal: AbortSignal;
+  /** Asked before each test; aborts the signal if none may begin any more. */
+  readonly heed?: () => void;
   readonly clock: Clock;
   readonly limits: Limits;
   /** Called once for each test that ended, in order. */
@@ -22,10 +24,11 @@ export type Station = {
 
 /** Runs the tests in their order, all of them: a failure does not spare the others, the line wants to know them too. */
 export async function runStation(station: Station): Promise<StationOutcome> {
-  const { work, clock, limits, signal } = station;
+  const { work, clock, limits, signal, heed = () => undefined } = station;
   const log = createLogTail({ bytesMax: limits.stationLogBytesMax, lineBytesMax: limits.lineBytesMax });
   const isStopped = (): boolean => signal.aborted;
   for (const test of work.tests) {
+    heed();
     if (isStopped()) break;
     log.add(`--- ${test.testId}`);
     const record = createTestRecord(test.testId, clock, limits, log);

@@ -15,8 +15,11 @@ export type Works = {
 
 export function createWorks(options: {
   readonly clock: Clock;
-  /** Never rejects; ends soon after its signal aborts. */
-  readonly run: (id: string, work: StationWork, signal: AbortSignal) => Promise<Completion>;
+  /**
+   * Never rejects; ends soon after its signal aborts. Before it begins anything new it asks `heed`, which aborts the signal
+   * at once when the farm has been silent too long: a host that was asleep may run this before any timer.
+   */
+  readonly run: (id: string, work: StationWork, signal: AbortSignal, heed: () => void) => Promise<Completion>;
   readonly onEnded: (id: string, completion: Completion) => void;
   /** On the bot's monotonic clock, when the last request was sent that the farm answered. */
   readonly answeredSentMs: () => number;
@@ -26,14 +29,16 @@ export function createWorks(options: {
   const { clock } = options;
   const running = new Map<string, { readonly stop: AbortController; readonly over: Promise<void> }>();
 
+  const leftMs = (afterMs: number): number => options.answeredSentMs() + afterMs - clock.monotonicMs();
+
   async function watchSilence(id: string, afterMs: number, ended: AbortSignal): Promise<void> {
     while (!ended.aborted) {
-      const leftMs = options.answeredSentMs() + afterMs - clock.monotonicMs();
-      if (leftMs <= 0) {
+      const waitMs = leftMs(afterMs);
+      if (waitMs <= 0) {
         options.onSilent(id);
         return;
       }
-      await clock.sleep(leftMs, ended);
+      await clock.sleep(waitMs, ended);
     }
   }
 
@@ -41,13 +46,17 @@ export function createWorks(options: {
     start: (id, work) => {
       const stop = new AbortController();
       const ended = new AbortController();
-      const over = options.run(id, work, stop.signal).then((completion) => {
+      const afterMs = fenceAfterMs(work);
+      const heed = (): void => {
+        if (leftMs(afterMs) <= 0) options.onSilent(id);
+      };
+      const over = options.run(id, work, stop.signal, heed).then((completion) => {
         ended.abort();
         running.delete(id);
         options.onEnded(id, completion);
       });
       running.set(id, { stop, over });
-      void watchSilence(id, fenceAfterMs(work), ended.signal);
+      void watchSilence(id, afterMs, ended.signal);
     },
     stop: (id) => running.get(id)?.stop.abort(),
     ids: () => [...running.keys()],

@@ -21,6 +21,19 @@ const checks = [
     words: ['scripts/generate.mjs', '--check'],
     cure: 'npm run generate, and commit src/gen',
   },
+  {
+    name: 'authorisation page',
+    command: process.execPath,
+    words: ['scripts/write-authorisation-reference.mjs', '--check'],
+    cure: 'node scripts/write-authorisation-reference.mjs, and commit docs/reference/authorisation.md',
+  },
+  { name: 'lock file', command: process.execPath, words: ['scripts/check-lock.mjs'], cure: 'each line above says how' },
+  {
+    name: 'licences',
+    command: process.execPath,
+    words: ['scripts/write-licences.mjs', '--check'],
+    cure: 'each line above says how',
+  },
 ];
 
 /** Resolves with whether it passed; prints the verdict, and the output of a check that failed. */

@@ -2,8 +2,11 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import type { Limits } from './core/limits.ts';
+import { HIDDEN } from './core/secret.ts';
+import { authMisfits, authText } from './config/auth.ts';
 import { misfits } from './config/check.ts';
 import { type Environment, type Flags, fromEnvironment, fromFile, fromFlags } from './config/layers.ts';
+import { exposureMisfits } from './config/exposure.ts';
 import { limitsOf, limitsText } from './config/limit-keys.ts';
 import { didYouMean } from './config/nearest.ts';
 import { configSchema, type Written, type WrittenLine } from './config/schema.ts';
@@ -11,7 +14,8 @@ import { readSecretFiles } from './config/secret-files.ts';
 import { isTree, leavesOf, merge, nodeAt, nodeOf, pathText, variableOf } from './config/tree.ts';
 import { addressText, durationText } from './config/units.ts';
 
-export { linesOf } from './config/lines.ts';
+export { asksCredentials, isLoopback, wideDoors } from './config/exposure.ts';
+export { linesOf, shopfloorUrls } from './config/lines.ts';
 export { configReference } from './config/reference.ts';
 export type { Environment, Flags } from './config/layers.ts';
 export type { Address } from './config/units.ts';
@@ -64,7 +68,11 @@ export const loadConfig = ({
     instances: parsed.data.instances ?? (parsed.data.lines.length > 0 ? 'declared' : 'any'),
     limits: limitsOf(parsed.data.limits),
   };
-  const unfit = misfits(config);
+  const unfit = [
+    ...misfits(config),
+    ...authMisfits(config),
+    ...exposureMisfits(config, env['NODE_ENV'] === 'production'),
+  ];
   return unfit.length > 0 ? { kind: 'bad', problems: unfit } : { kind: 'ok', config, sources };
 };
 
@@ -82,12 +90,20 @@ const issueWords = (issue: z.core.$ZodIssue, sources: ReadonlyMap<string, Source
       (name) => `unknown key \`${name}\`${where === '' ? '' : ` in ${where}`}${didYouMean(name, known)}`,
     );
   }
+  // Of what may be a word or keys, what was meant as keys is told by key.
+  if (issue.code === 'invalid_union' && isTree(issue.input))
+    return (issue.errors.at(-1) ?? []).flatMap((inner) =>
+      issueWords({ ...inner, path: [...issue.path, ...inner.path] }, sources),
+    );
   const by = spokenBy(where, sources);
   if (issue.input === undefined && issue.code === 'invalid_type') return [`${where || 'the file'}: is missing`];
   if (issue.code === 'invalid_value')
-    return [`${where}${by}: \`${String(issue.input)}\` is not one of ${issue.values.map(String).join(', ')}`];
+    return [`${where}${by}: ${inputWords(issue.input)} is not one of ${issue.values.map(String).join(', ')}`];
   return [`${where || 'the file'}${by}: ${issue.message.replace(/^Invalid input: /, '')}`];
 };
+
+const inputWords = (input: unknown): string =>
+  typeof input === 'object' && input !== null ? 'a list or a group of keys' : `\`${String(input)}\``;
 
 const spokenBy = (where: string, sources: ReadonlyMap<string, Source>): string => {
   const source = sources.get(where);
@@ -95,21 +111,25 @@ const spokenBy = (where: string, sources: ReadonlyMap<string, Source>): string =
   return source === 'flag' ? ' (a flag)' : '';
 };
 
-const HIDDEN = '***';
-
 /** The whole configuration as YAML, defaults included. It loads again once the hidden secrets are given. */
 export const printConfig = (config: Config): string =>
   stringify({
     ...config,
-    databaseUrl: config.databaseUrl === null ? null : HIDDEN,
-    doors: { grpc: addressText(config.doors.grpc), http: addressText(config.doors.http) },
+    doors: {
+      ...config.doors,
+      grpc: addressText(config.doors.grpc),
+      http: addressText(config.doors.http),
+      ops: config.doors.ops === null ? null : addressText(config.doors.ops),
+    },
+    auth: authText(config.auth),
     limits: limitsText(config.limits),
     lines: config.lines.map(printedLine),
   });
 
 const printedLine = (line: WrittenLine) => ({
   ...line,
-  shopfloor: line.shopfloor === null ? null : { url: line.shopfloor.url.replace(/\/\/[^/@]*@/, `//${HIDDEN}@`) },
+  shopfloor:
+    line.shopfloor === null ? null : { url: line.shopfloor.url.reveal().replace(/\/\/[^/?#]*@/, `//${HIDDEN}@`) },
   stationDefaults: printedRule(line.stationDefaults),
   stations: line.stations.map(printedRule),
 });

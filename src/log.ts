@@ -3,6 +3,7 @@
  * reach it, wherever they stand in what is logged.
  */
 import { pino } from 'pino';
+import { HIDDEN, Secret } from './core/secret.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -58,7 +59,6 @@ const logOver = (lines: pino.Logger, least: LogLevel): Log => {
   };
 };
 
-const HIDDEN = '***';
 const DEPTH_MAX = 8;
 const ENTRIES_MAX = 200;
 const TEXT_MAX = 8192;
@@ -88,6 +88,7 @@ const clean = (value: unknown, depth = 0): unknown => {
   if (depth >= DEPTH_MAX) return '…';
   if (value instanceof Error) return cleanError(value, depth);
   if (value instanceof Date) return value;
+  if (value instanceof Secret) return HIDDEN;
   if (ArrayBuffer.isView(value)) return `${String(value.byteLength)} bytes`;
   if (Array.isArray(value) || value instanceof Set)
     return [...value].slice(0, ENTRIES_MAX).map((element) => clean(element, depth + 1));

@@ -4,25 +4,35 @@ import pg from 'pg';
 import packageJson from '../package.json' with { type: 'json' };
 import { Pump } from './bridge/pump.ts';
 import { createShopfloorClient } from './bridge/shopfloor-client.ts';
-import { type Config, linesOf } from './config.ts';
+import { asksCredentials, type Config, isLoopback, linesOf, printConfig, shopfloorUrls, wideDoors } from './config.ts';
+import { type GivenDatabase, givenDatabase } from './config/given-database.ts';
 import { CannotStart } from './core/cannot-start.ts';
 import { hasShopfloor, type Line } from './core/line.ts';
+import { isBridgePaused } from './core/restore.ts';
+import { createAdmission } from './farm/admit.ts';
+import { createAudit } from './farm/audit.ts';
 import type { FarmSeams } from './farm/farm.ts';
 import { Gatekeeper } from './farm/gatekeeper.ts';
 import type { Home } from './farm/home.ts';
+import { noticeRestoreAlone, RESTORE_WORDS } from './farm/notice-restore.ts';
 import { openHome } from './farm/open-home.ts';
 import { GAUGES_EVERY_TICKS, readGauges } from './farm/read-gauges.ts';
 import { leaveFarm, stopHome } from './farm/stop-home.ts';
 import { Ticker } from './farm/ticker.ts';
 import { createWakeHub, type WakeHub } from './farm/wake-hub.ts';
 import { serveGrpc } from './fronts/grpc/serve-grpc.ts';
+import type { Names } from './fronts/rest/guard.ts';
+import { serveOperations } from './fronts/rest/operations.ts';
 import { serveHttp } from './fronts/rest/serve-http.ts';
+import { openEntrances } from './listen/open-entrances.ts';
+import { openIdentity } from './identity/open-identity.ts';
 import { createLog, type Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics/metrics.ts';
 import { processClock } from './process-clock.ts';
 import { startEmbeddedPostgres } from './store/embedded-postgres.ts';
 import type { TickAnswer } from './store/tick.ts';
 import { migrate } from './store/migrate.ts';
+import { createNotices } from './store/notices.ts';
 import { checkServer, createPool } from './store/pool.ts';
 
 /** As package.json has it; shown by the metrics and the bot's own door. */
@@ -30,7 +40,9 @@ const VERSION = packageJson.version;
 
 export type Serving = {
   readonly grpcAddress: string;
-  readonly httpAddress: string;
+  readonly httpUrl: string;
+  /** Null: there is no door for operations. */
+  readonly opsUrl: string | null;
   /** Resolves when the replica has stopped in good order. */
   readonly stopped: Promise<void>;
 };
@@ -80,7 +92,11 @@ type Database = { readonly url: string; readonly pool: pg.Pool };
 
 const openDatabase = async (config: Config, log: Log, undo: (() => Promise<void>)[]): Promise<Database> => {
   const at = await locate(config, log, undo);
-  await inOneSession(at.ownerUrl, (owner) => migrate(owner, at.migrateOptions));
+  await inOneSession(at.ownerUrl, async (owner) => {
+    await migrate(owner, at.migrateOptions);
+    const restore = await noticeRestoreAlone(owner);
+    if (restore !== null) log.warn({ restore: restore.number, cause: restore.cause }, RESTORE_WORDS);
+  });
   const { poolMax, connectMs, statementMs, lockMs, idleInTransactionMs } = config.limits.postgres;
   const limits = { connectionsMax: poolMax, connectMs, statementMs, lockMs, idleInTransactionMs };
   const pool = createPool(at.url, limits, (error) => {
@@ -91,16 +107,10 @@ const openDatabase = async (config: Config, log: Log, undo: (() => Promise<void>
   return { url: at.url, pool };
 };
 
-type Located = {
-  readonly url: string;
-  readonly ownerUrl: string;
-  readonly migrateOptions: { readonly applicationRole?: string };
-};
-
 /** The server that the configuration names, or one of our own in the data directory. */
-const locate = async (config: Config, log: Log, undo: (() => Promise<void>)[]): Promise<Located> => {
-  const { databaseUrl } = config;
-  if (databaseUrl !== null) return { url: databaseUrl, ownerUrl: databaseUrl, migrateOptions: {} };
+const locate = async (config: Config, log: Log, undo: (() => Promise<void>)[]): Promise<GivenDatabase> => {
+  const given = givenDatabase(config);
+  if (given !== null) return given;
   const embedded = await startEmbeddedPostgres({ dataDir: config.data, log, clock: processClock, newId: randomUUID });
   undo.push(() => embedded.stop());
   const { url, ownerUrl, applicationRole } = embedded;
@@ -156,11 +166,12 @@ const openFarm = async (
     ticker?.soon();
   });
   const home = openHome({ ...seams, wake: hub.wake, onWake: hub.onWake });
+  const calledAt = shopfloorUrls(config);
   const pump = new Pump({
     farm: home,
     createClient: (shopfloorUrl) =>
       createShopfloorClient({
-        url: shopfloorUrl,
+        url: calledAt.get(shopfloorUrl)?.reveal() ?? shopfloorUrl,
         clock: processClock,
         callTimeoutMs: config.limits.calls.timeoutMs,
         bodyMaxBytes: config.limits.calls.bodyBytesMax,
@@ -211,6 +222,9 @@ const createTickShow = (
   return (answer) => {
     gauges.answered(answer, processClock.now());
     gauges.sessions(home.sessions);
+    gauges.pauses(
+      lines.filter(hasShopfloor).map(({ instance }) => ({ instance, isPaused: isBridgePaused(answer, instance) })),
+    );
     const breakers = new Map(pump.state().map(({ url, breaker }) => [url, breaker]));
     gauges.breakers(
       lines.filter(hasShopfloor).map(({ instance, shopfloorUrl }) => ({
@@ -226,25 +240,54 @@ const createTickShow = (
 const openHub = (seams: FarmSeams, url: string, missed: () => void): WakeHub =>
   createWakeHub({
     replica: seams.replica,
-    db: seams.pool,
-    url,
+    notices: createNotices(seams.pool, url, seams.limits.postgres.connectMs),
     clock: seams.clock,
     log: seams.log,
-    connectMs: seams.limits.postgres.connectMs,
     noticesPerSecondMax: seams.limits.replica.wakesPerSecondMax,
     missed,
   });
 
+/** What was opened on purpose is said, for whoever did not mean it. */
+const warnOfExposure = (config: Config, log: Home['log']): void => {
+  const doors = wideDoors(config);
+  if (doors.length === 0) return;
+  const isPlain = config.tls === null;
+  const isOpen = !asksCredentials(config);
+  if (config.tls === 'terminated-by-proxy')
+    log.warn(
+      { doors },
+      'the doors are plain, as tls: terminated-by-proxy says: only the proxy must be able to reach them',
+    );
+  if (isPlain || isOpen)
+    log.warn({ doors, isPlain, isOpen }, 'anyone on this network can falsify results, as the configuration wants it');
+};
+
 const openDoors = async (
   config: Config,
-  { home, metrics }: OpenFarm,
+  farm: OpenFarm,
   undo: (() => Promise<void>)[],
 ): Promise<Omit<Serving, 'stopped'>> => {
+  const { home, metrics } = farm;
+  warnOfExposure(config, home.log);
+  const { limits, tls } = config;
+  const entrances = openEntrances(tls, { limits: limits.doors, clock: processClock, log: home.log, metrics });
+  undo.push(() => {
+    entrances.stop();
+    return Promise.resolve();
+  });
+  const audit = createAudit(home);
+  await audit.start({ version: VERSION, settings: printConfig(config) });
+  undo.push(() => audit.stop());
+  const identity = await openIdentity(config.auth, home);
+  undo.push(() => identity.stop());
+  const admission = createAdmission(home, { identify: identity.identify, audit });
   const grpc = await serveGrpc({
     home,
     bots: config.bots,
     address: config.doors.grpc,
+    entrance: entrances.at('grpc'),
     metrics: metrics.grpc,
+    admission,
   });
   // Of what is undone, this comes before the loops and the pool: polls are answered while there is still a database.
   undo.push(async () => {
@@ -252,16 +295,49 @@ const openDoors = async (
     await stopHome(home);
     await grpc.stop();
   });
-  const http = await serveHttp({
-    home,
-    address: config.doors.http,
+  const operations = {
     metrics: { contentType: metrics.contentType, text: metrics.text },
     ready: () => ready(home),
+  };
+  const http = await serveHttp({
+    ...operations,
+    home,
+    address: config.doors.http,
+    entrance: entrances.at('http'),
+    names: namesOf(config),
+    admission,
   });
   undo.push(() => http.stop());
+  const { ops: opsAt } = config.doors;
+  const ops =
+    opsAt === null
+      ? null
+      : await serveOperations({
+          ...operations,
+          home,
+          address: opsAt,
+          entrance: entrances.at('ops'),
+          names: opsNames(opsAt),
+        });
+  if (ops !== null) undo.push(() => ops.stop());
   grpc.setServing(true);
-  return { grpcAddress: grpc.address, httpAddress: http.address };
+  const urlOf = (address: string): string =>
+    `${tls === null || tls === 'terminated-by-proxy' ? 'http' : 'https'}://${address}/`;
+  return {
+    grpcAddress: grpc.address,
+    httpUrl: urlOf(http.address),
+    opsUrl: ops === null ? null : urlOf(ops.address),
+  };
 };
+
+/** Where credentials are asked for, a name that was bent to point here brings none, unless somebody lists the names. */
+const namesOf = (config: Config): Names => {
+  const { names, http } = config.doors;
+  return names.length === 0 && !isLoopback(http.host) && asksCredentials(config) ? 'any' : names;
+};
+
+/** What it shows is not secret. On loopback it is shown to this machine only, all the same. */
+const opsNames = ({ host }: { readonly host: string }): Names => (isLoopback(host) ? [] : 'any');
 
 /** Ready: not leaving, and the database answers. */
 const ready = async (home: Home): Promise<{ readonly ok: boolean; readonly why: string }> => {

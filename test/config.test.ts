@@ -10,6 +10,7 @@ import {
   linesOf,
   loadConfig,
   printConfig,
+  shopfloorUrls,
 } from '../src/config.ts';
 import { editDistance, nearest } from '../src/config/nearest.ts';
 import { configSchema } from '../src/config/schema.ts';
@@ -47,10 +48,19 @@ const problemsOf = (given: Given): readonly string[] => {
 describe('defaults', () => {
   test('a farm that is told nothing listens on loopback, keeps its own PostgreSQL and takes any instance', () => {
     expect(configOf({})).toEqual({
+      auth: { farm: null, botTokens: false, jwt: null },
       data: '.stationgrid',
       databaseUrl: null,
+      ownerDatabaseUrl: null,
       instances: 'any',
-      doors: { grpc: { host: '127.0.0.1', port: 50051 }, http: { host: '127.0.0.1', port: 8081 } },
+      doors: {
+        grpc: { host: '127.0.0.1', port: 50051 },
+        http: { host: '127.0.0.1', port: 8081 },
+        ops: null,
+        names: [],
+        iKnowThatAnyoneOnThisNetworkCanFalsifyResults: false,
+      },
+      tls: null,
       log: { level: 'info', format: 'auto' },
       bots: { recordBotEvents: true, echoPayload: 'until-completed' },
       metrics: { propertyLabels: [] },
@@ -205,7 +215,8 @@ describe('values', () => {
     ['[::1]:50051', { host: '::1', port: 50051 }],
     ['0.0.0.0:0', { host: '0.0.0.0', port: 0 }],
   ])('%s is an address', (text, address) => {
-    expect(configOf({ flags: { http: text } }).doors.http).toEqual(address);
+    // The door that may be bound wide.
+    expect(configOf({ flags: { ops: text } }).doors.ops).toEqual(address);
   });
 
   test.each(['8081', ':8081', '::1:50051', 'host', 'host:', 'host:65536', 'http://host:1', 'a b:1'])(
@@ -270,6 +281,18 @@ describe('what is refused', () => {
     ['limits: 5', 'limits: expected object, received number'],
     ['- a', 'the file: expected object, received array'],
     ['log: { level: loud }', 'log.level: `loud` is not one of debug, info, warn, error'],
+    [
+      'ownerDatabaseUrl: postgresql://owner@db/farm',
+      'ownerDatabaseUrl: is of no use without databaseUrl; give both, or neither',
+    ],
+    [
+      'databaseUrl: postgresql://db/farm\nownerDatabaseUrl: postgresql://owner@db/farm',
+      'databaseUrl: names no user; beside an ownerDatabaseUrl it must, to be granted its rights',
+    ],
+    [
+      'databaseUrl: postgresql://farm@db/farm\nownerDatabaseUrl: postgresql://farm@db/farm',
+      'ownerDatabaseUrl: is the role of databaseUrl; leave it out, or give the owner its own',
+    ],
     ['databaseUrl: mysql://x', 'databaseUrl: is no PostgreSQL URL; write postgresql://user:password@host:5432/name'],
     [
       'lines: [{ instance: a, shopfloor: { url: "ftp://x/" } }]',
@@ -311,11 +334,11 @@ describe('secrets', () => {
 
   test('may stand in a file of their own, named by file or environment', () => {
     const secret = fileOf(`${url}\n`);
-    expect(configOf({ yaml: `databaseUrlFile: ${secret}` }).databaseUrl).toBe(url);
-    expect(configOf({ env: { STATIONGRID_DATABASE_URL_FILE: secret } }).databaseUrl).toBe(url);
+    expect(configOf({ yaml: `databaseUrlFile: ${secret}` }).databaseUrl?.reveal()).toBe(url);
+    expect(configOf({ env: { STATIONGRID_DATABASE_URL_FILE: secret } }).databaseUrl?.reveal()).toBe(url);
     const partner = fileOf('http://farm:hunter2@mes.example/rpc');
     const yaml = `lines: [{ instance: a, shopfloor: { urlFile: ${partner} } }]`;
-    expect(configOf({ yaml }).lines[0]?.shopfloor?.url).toBe('http://farm:hunter2@mes.example/rpc');
+    expect(configOf({ yaml }).lines[0]?.shopfloor?.url.reveal()).toBe('http://farm:hunter2@mes.example/rpc');
   });
 
   test('are refused from a file that others may read', () => {
@@ -333,6 +356,26 @@ describe('secrets', () => {
 
   test('only secrets have such a file', () => {
     expect(problemsOf({ yaml: 'dataFile: x' })).toEqual(['unknown key `dataFile`']);
+  });
+
+  test('of one shopfloor are the same for every line that tells it', () => {
+    const yamlOf = (...urls: readonly string[]): string =>
+      JSON.stringify({ lines: urls.map((shopfloor, n) => ({ instance: `line-${n}`, shopfloor: { url: shopfloor } })) });
+    const [ours, theirs] = ['http://farm:hunter2@mes.example/', 'http://farm:hunter3@mes.example/'];
+    expect(problemsOf({ yaml: yamlOf(ours, theirs) })).toEqual([
+      'lines[0].shopfloor.url: another line calls the same shopfloor with other credentials; use the same',
+    ]);
+    const config = configOf({ yaml: yamlOf(ours, ours) });
+    const shown = linesOf(config)('line-1')?.shopfloorUrl;
+    expect(shown).toBe('http://mes.example/');
+    expect(shopfloorUrls(config).get(shown!)?.reveal()).toBe(ours);
+  });
+
+  test('of the database, with a password, have no place on the command line', () => {
+    expect(problemsOf({ flags: { database: url } })).toEqual([
+      'databaseUrl: a password on the command line is there for everybody on this machine to read; give it as ' +
+        'STATIONGRID_DATABASE_URL, or in a file of mode 0600 by databaseUrlFile',
+    ]);
   });
 
   test('never appear in a problem or in print', () => {
@@ -455,5 +498,66 @@ describe('the nearest name', () => {
     expect(nearest('STATIONS', ['stations'])).toBe('stations');
     expect(nearest('colour', ['stations', 'data'])).toBeNull();
     expect(nearest('x', [])).toBeNull();
+  });
+});
+
+describe('auth', () => {
+  const jwt = 'issuer: https://id.example/, audience: farm, jwksFile: keys.json';
+
+  test('is asked of nobody by default', () => {
+    expect(configOf({}).auth).toEqual({ farm: null, botTokens: false, jwt: null });
+  });
+
+  test('may take JWTs, with defaults that suit most issuers', () => {
+    expect(configOf({ yaml: `auth: { jwt: { ${jwt} } }` }).auth.jwt).toEqual({
+      issuer: 'https://id.example/',
+      audience: 'farm',
+      algorithms: ['RS256', 'ES256', 'EdDSA'],
+      jwksFile: 'keys.json',
+      jwksUrl: null,
+      rolesClaim: 'stationgrid_roles',
+      clockSkew: 30_000,
+    });
+  });
+
+  test('can be said by the environment alone', () => {
+    const env = {
+      STATIONGRID_AUTH_BOT_TOKENS: 'true',
+      STATIONGRID_AUTH_JWT_ISSUER: 'https://id.example/',
+      STATIONGRID_AUTH_JWT_AUDIENCE: 'farm',
+      STATIONGRID_AUTH_JWT_JWKS_URL: 'https://id.example/jwks.json',
+      STATIONGRID_AUTH_JWT_ALGORITHMS: 'ES256, PS512',
+    };
+    expect(configOf({ env }).auth).toMatchObject({
+      botTokens: true,
+      jwt: { algorithms: ['ES256', 'PS512'], jwksUrl: 'https://id.example/jwks.json' },
+    });
+  });
+
+  test('prints as it is written', () => {
+    const config = configOf({ yaml: `auth: { botTokens: true, jwt: { ${jwt}, clockSkew: 1 min } }` });
+    const printed = printConfig(config);
+    expect(printed).toContain('clockSkew: 1 min');
+    expect(configOf({ yaml: printed }).auth).toEqual(config.auth);
+  });
+
+  test.each([
+    ['jwt: { issuer: a, audience: b }', "auth.jwt: give the issuer's keys by one of `jwksFile` and `jwksUrl`"],
+    [`jwt: { ${jwt}, jwksUrl: "https://x/" }`, "auth.jwt: give the issuer's keys by one of `jwksFile` and `jwksUrl`"],
+    [`jwt: { ${jwt}, algorithms: [HS256] }`, 'auth.jwt.algorithms'],
+    [`jwt: { ${jwt}, algorithms: [none] }`, 'auth.jwt.algorithms'],
+    [`jwt: { ${jwt}, algorithms: [] }`, 'auth.jwt.algorithms'],
+    [`jwt: { ${jwt}, clockSkew: 61 s }`, 'auth.jwt.clockSkew'],
+    ['jwt: { issuer: a, audience: b, jwksUrl: "http://id.example/" }', 'is plain http'],
+    ['jwt: { audience: b, jwksFile: c }', 'auth.jwt.issuer: is missing'],
+    ['farm: Farm.Example', 'is no SPIFFE trust domain'],
+    ['farm: farm.example', 'auth.farm: no door sees a client certificate'],
+  ])('refuses %s', (auth, words) => {
+    expect(problemsOf({ yaml: `auth: { ${auth} }` }).join('\n')).toContain(words);
+  });
+
+  test('takes keys over plain http from this machine', () => {
+    const yaml = 'auth: { jwt: { issuer: a, audience: b, jwksUrl: "http://127.0.0.1:8/jwks" } }';
+    expect(configOf({ yaml }).auth.jwt?.jwksUrl).toBe('http://127.0.0.1:8/jwks');
   });
 });

@@ -3,7 +3,7 @@ import http from 'node:http';
 import https from 'node:https';
 import type { Clock } from '../core/clock.ts';
 import { redactText } from '../wire/redact.ts';
-import type { Malformed, XmlRpcFault, XmlRpcResult, XmlRpcValue } from '../wire/xml-rpc.ts';
+import type { Malformed, XmlRpcMessage, XmlRpcValue } from '../wire/xml-rpc.ts';
 import { BODY_MAX_BYTES, createXmlRpcReader, DEFAULT_LIMITS, isXmlRpcStruct, toResponse } from '../wire/xml-rpc.ts';
 import { toShopfloorUrl } from './shopfloor-url.ts';
 
@@ -76,10 +76,10 @@ export function createShopfloorClient(options: ShopfloorClientOptions): Shopfloo
             'Idempotency-Key': idempotencyKey,
           },
         });
-        const watch = watchExchange(request, bodyMaxBytes, (outcome) => {
+        const watch = watchExchange(request, { method, bodyMaxBytes }, (outcome) => {
           deadline.abort();
           signal?.removeEventListener('abort', giveUp);
-          resolve(outcome.kind === 'answered' ? toDeviceDataOutcome(method, outcome.value) : outcome);
+          resolve(outcome);
         });
         const deadline = new AbortController();
         const giveUp = (): void => {
@@ -104,10 +104,15 @@ interface ExchangeWatch {
   fail(why: string): void;
 }
 
+interface Asked {
+  readonly method: string;
+  readonly bodyMaxBytes: number;
+}
+
 /** Follows one request to its end and says once what became of it. */
 function watchExchange(
   request: http.ClientRequest,
-  bodyMaxBytes: number,
+  asked: Asked,
   onOutcome: (outcome: Outcome) => void,
 ): ExchangeWatch {
   let sent = false;
@@ -146,14 +151,14 @@ function watchExchange(
     fail('the connection was closed without a complete answer');
   });
   request.on('response', (response) => {
-    readAnswer(response, bodyMaxBytes, settle, fail);
+    readAnswer(response, asked, settle, fail);
   });
   return { fail };
 }
 
 function readAnswer(
   response: http.IncomingMessage,
-  bodyMaxBytes: number,
+  { method, bodyMaxBytes }: Asked,
   settle: (outcome: Outcome) => void,
   fail: (why: string) => void,
 ): void {
@@ -176,15 +181,23 @@ function readAnswer(
   });
   response.on('end', () => {
     // A peer that sends no length ends its answer by closing; a cut one is then unclosed XML, and unreadable.
-    const answer = toResponse(reader.end());
-    if (answer.kind === 'malformed') fail(sayUnreadable(answer));
-    else settle(toOutcome(answer));
+    const outcome = outcomeOf(method, reader.end());
+    if (outcome.kind === 'ambiguous') fail(outcome.why);
+    else settle(outcome);
   });
 }
 
-function toOutcome(answer: XmlRpcResult | XmlRpcFault): Outcome {
-  if (answer.kind === 'value') return { kind: 'answered', value: answer.value };
-  return { kind: 'fault', code: answer.code, text: redactText(answer.text) };
+/** What a complete answer to a call says, whatever carried it here. */
+export function outcomeOf(method: string, message: XmlRpcMessage | Malformed): Outcome {
+  const answer = toResponse(message);
+  switch (answer.kind) {
+    case 'value':
+      return toDeviceDataOutcome(method, answer.value);
+    case 'fault':
+      return { kind: 'fault', code: answer.code, text: redactText(answer.text) };
+    case 'malformed':
+      return { kind: 'ambiguous', why: sayUnreadable(answer) };
+  }
 }
 
 /** Every method but GetVersion answers DeviceData. A service whose own backend is down answers nil (S-BR-3). */

@@ -34,7 +34,7 @@ export type ListCallsOptions = FarmOptions & {
 };
 
 /** `NotifyStart FAT`, `UpdateTestResult FAT generic_main:FAT.Camera PASSED`. */
-const callText = ({ method, station, testId, status, event }: Call): string =>
+export const callText = ({ method, station, testId, status, event }: Call): string =>
   [method, station, testId, status, event].filter((part) => part !== '').join(' ');
 
 const callHead = ['ID', 'DEVICE', 'POSITION', 'CALL', 'JOB', 'STATE', 'SENDS', 'OWED', 'LAST ERROR'];

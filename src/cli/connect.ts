@@ -1,5 +1,6 @@
 /** The way to a farm: its gRPC door, as promises and async iterables over the generated definitions. */
-import { Client, type ClientReadableStream, credentials, Metadata } from '@grpc/grpc-js';
+import { Client, type ClientReadableStream } from '@grpc/grpc-js';
+import { type CredentialOptions, openCredentials, type ShownByUs } from './credentials.ts';
 import { farmFailure, isServiceError } from './errors.ts';
 
 /** A command asks for little; a farm that needs longer is not well. */
@@ -8,7 +9,7 @@ const ANSWER_MS = 10_000;
 const RECEIVE_BYTES_MAX = 64 * 1024 * 1024;
 
 /** The options that every command to a farm takes. */
-export type FarmOptions = {
+export type FarmOptions = CredentialOptions & {
   readonly server: string;
   readonly instance: string;
   readonly output: 'table' | 'json';
@@ -29,28 +30,31 @@ export type FarmDoor = {
 };
 
 /** Opens the door, lets `use` go through it, and closes it, whatever happens. */
-export const withFarm = async <T>({ server }: FarmOptions, use: (farm: FarmDoor) => Promise<T>): Promise<T> => {
-  const client = new Client(server, credentials.createInsecure(), {
-    'grpc.max_receive_message_length': RECEIVE_BYTES_MAX,
-  });
+export const withFarm = async <T>(options: FarmOptions, use: (farm: FarmDoor) => Promise<T>): Promise<T> => {
+  const { server } = options;
+  const shown = openCredentials(options);
+  const client = new Client(server, shown.channel, { 'grpc.max_receive_message_length': RECEIVE_BYTES_MAX });
+  const way = { client, server, shown };
   try {
     return await use({
-      ask: (method, request) => ask(client, server, method, request),
-      follow: (method, request, signal) => follow(client, server, method, request, signal),
+      ask: (method, request) => ask(way, method, request),
+      follow: (method, request, signal) => follow(way, method, request, signal),
     });
   } finally {
     client.close();
   }
 };
 
-const ask = <Q, R>(client: Client, server: string, method: Method<Q, R>, request: Q): Promise<R> =>
+type Way = { readonly client: Client; readonly server: string; readonly shown: ShownByUs };
+
+const ask = <Q, R>({ client, server, shown }: Way, method: Method<Q, R>, request: Q): Promise<R> =>
   new Promise((resolve, reject) => {
     client.makeUnaryRequest(
       method.path,
       method.requestSerialize,
       method.responseDeserialize,
       request,
-      new Metadata(),
+      shown.metadata(),
       { deadline: new Date(Date.now() + ANSWER_MS) },
       (error, reply) => {
         if (error !== null) reject(farmFailure(error, server));
@@ -61,8 +65,7 @@ const ask = <Q, R>(client: Client, server: string, method: Method<Q, R>, request
   });
 
 async function* follow<Q, R>(
-  client: Client,
-  server: string,
+  { client, server, shown }: Way,
   method: Method<Q, R>,
   request: Q,
   signal?: AbortSignal,
@@ -72,6 +75,7 @@ async function* follow<Q, R>(
     method.requestSerialize,
     method.responseDeserialize,
     request,
+    shown.metadata(),
   );
   // Leaving the loop early cancels the call, and its CANCELLED then finds nobody else who listens.
   call.on('error', () => undefined);

@@ -1,22 +1,12 @@
 /** `stationgrid db …`. */
-import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import pg from 'pg';
-import { createLog } from '../log.ts';
+import { noticeRestoreAlone } from '../farm/notice-restore.ts';
 import { runDoctor } from '../store/doctor.ts';
-import { startEmbeddedPostgres } from '../store/embedded-postgres.ts';
-import { migrate, migrationStatus, type MigrateOptions, type MigrationStatus } from '../store/migrate.ts';
+import { migrate, migrationStatus, type MigrationStatus } from '../store/migrate.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { Failure } from './failure.ts';
 import { localTime, NONE, printJson, printTable } from './print.ts';
-import { processClock } from '../process-clock.ts';
-import { type Configured, configOf } from './settings.ts';
 import type { Terminal } from './terminal.ts';
-
-export type DatabaseOptions = Configured & { readonly output: 'table' | 'json' };
-
-const CONNECT_MS = 5_000;
+import { type DatabaseOptions, withDatabase } from './with-database.ts';
 
 export const migrateDatabase = (terminal: Terminal, options: DatabaseOptions): Promise<ExitCode> =>
   withDatabase(terminal, options, 'make', async (db, migrateOptions) => {
@@ -92,63 +82,18 @@ export const databaseDoctor = (terminal: Terminal, options: DatabaseOptions): Pr
     return findings.length === 0 ? EXIT.ok : EXIT.workFailed;
   });
 
-/**
- * Connects as the owner to the database that the configuration names, or to the embedded one, which is started if it
- * does not run and left as it was found.
- * @param absent whether an embedded database that was never made is made, or is what the caller has mistaken.
- */
-const withDatabase = async <T>(
-  terminal: Terminal,
-  options: DatabaseOptions,
-  absent: 'make' | 'expect',
-  use: (db: pg.Client, migrateOptions: MigrateOptions) => Promise<T>,
-): Promise<T> => {
-  const { databaseUrl, data } = configOf(terminal, options);
-  if (databaseUrl !== null) return connected(databaseUrl, (db) => use(db, {}));
-  if (absent === 'expect' && !existsSync(join(data, 'postgres'))) {
-    throw new Failure(
-      EXIT.cannotStart,
-      `there is no database in ${data}`,
-      'Name its folder with --data, or a server with --database; `stationgrid db migrate` makes a new one.',
-    );
-  }
-  const lines = createLog({ level: 'warn', format: 'pretty' }, { write: (line) => terminal.say(line.trimEnd()) });
-  const log = {
-    info: (facts: object, words: string) => lines.info({ ...facts }, words),
-    warn: (facts: object, words: string) => lines.warn({ ...facts }, words),
-  };
-  const server = await startEmbeddedPostgres({ dataDir: data, log, clock: processClock, newId: randomUUID });
-  try {
-    return await connected(server.ownerUrl, (db) => use(db, { applicationRole: server.applicationRole }));
-  } finally {
-    await server.stop();
-  }
-};
-
-const connected = async <T>(url: string, use: (db: pg.Client) => Promise<T>): Promise<T> => {
-  const db = new pg.Client({
-    connectionString: url,
-    connectionTimeoutMillis: CONNECT_MS,
-    application_name: 'stationgrid db',
+export const databaseRestored = (terminal: Terminal, options: DatabaseOptions): Promise<ExitCode> =>
+  withDatabase(terminal, options, 'expect', async (db, migrateOptions) => {
+    // A backup of an older version has no place for it yet.
+    await migrate(db, migrateOptions);
+    const restore = await noticeRestoreAlone(db, { said: true });
+    if (restore === null) throw new Error('what was said was not kept');
+    if (options.output === 'json') printJson(terminal, restore);
+    else {
+      const { number, jobIdsSkipped, jobIdsSkippedFrom } = restore;
+      terminal.print(`Kept as restore ${String(number)}. The bridge is paused; the farm may start.`);
+      terminal.print(`${String(jobIdsSkipped)} numbers of jobs are skipped from ${String(jobIdsSkippedFrom)}.`);
+      terminal.print('Next: `stationgrid bridge reconciliation`, for each instance.');
+    }
+    return EXIT.ok;
   });
-  // A connection lost between two statements shows in the next; without a listener it would end the process.
-  db.on('error', () => undefined);
-  try {
-    await db.connect();
-  } catch (error) {
-    const words = error instanceof AggregateError ? error.errors.map(String).join('; ') : String(error);
-    throw new Failure(
-      EXIT.unreachable,
-      `the database at ${withoutPassword(url)} cannot be reached: ${words}`,
-      'Is it running, and are host, user and password right? Name it with --database, or a secret file.',
-      { cause: error },
-    );
-  }
-  try {
-    return await use(db);
-  } finally {
-    await db.end();
-  }
-};
-
-const withoutPassword = (url: string): string => url.replace(/(\/\/[^:@/]*):[^@/]*@/, '$1:***@');

@@ -22,11 +22,22 @@ const DURATION_MAX_MS = 24 * 86_400_000;
 
 /** Milliseconds. */
 export const duration = (word: string): number => {
+  const ms = measured(word);
+  return ms >= 1 && ms <= DURATION_MAX_MS ? ms : refuse('a duration from 1 ms to 24 d, such as 90s, 5min or 2h');
+};
+
+const LIFETIME_MAX_MS = 366 * 86_400_000;
+
+/** How long credentials hold, in milliseconds: no timer waits for it. */
+export const lifetime = (word: string): number => {
+  const ms = measured(word);
+  return ms >= 0 && ms <= LIFETIME_MAX_MS ? ms : refuse('a duration up to 366 d, such as 90d, 8h or 0s');
+};
+
+/** NaN: no duration. */
+const measured = (word: string): number => {
   const [, amount = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/.exec(word.trim()) ?? [];
-  const ms = Math.round(Number(amount) * (unitMs[unit === '' ? 's' : unit] ?? NaN));
-  return amount !== '' && ms >= 1 && ms <= DURATION_MAX_MS
-    ? ms
-    : refuse('a duration from 1 ms to 24 d, such as 90s, 5min or 2h');
+  return amount === '' ? NaN : Math.round(Number(amount) * (unitMs[unit === '' ? 's' : unit] ?? NaN));
 };
 
 /** HOST:PORT, as gRPC takes it. */

@@ -15,6 +15,7 @@ const OPAQUE: ReadonlySet<string> = new Set(['args', 'data', 'deviceData', 'env'
 /** Protobuf's JSON mapping: times in RFC 3339, Durations as seconds (`1.5s`), 64-bit numbers as text. */
 export const plainJson = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(plainJson);
+  if (value instanceof Date) return value.toISOString();
   if (!isObject(value)) return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => {

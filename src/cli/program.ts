@@ -2,8 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { EXIT, exitMeanings } from './exit-codes.ts';
+import { auditGrammar } from './grammar/audit.ts';
 import type { Enact } from './grammar/enact.ts';
 import { botsGrammar, devicesGrammar } from './grammar/fleet.ts';
+import { botTokenGrammar, jwtGrammar, whoAmIGrammar } from './grammar/identity.ts';
 import { jobGrammar } from './grammar/job.ts';
 import {
   botGrammar,
@@ -13,7 +15,7 @@ import {
   serveGrammar,
   shopfloorGrammar,
 } from './grammar/processes.ts';
-import { callsGrammar, lanesGrammar, resultsGrammar } from './grammar/shopfloor-calls.ts';
+import { bridgeGrammar, callsGrammar, lanesGrammar, resultsGrammar } from './grammar/shopfloor-calls.ts';
 
 /** Of help texts, whatever the terminal: docs and screens show the same. */
 const HELP_WIDTH = 120;
@@ -31,7 +33,7 @@ export const createProgram = (enact: Enact): Command => {
     .addHelpText('after', exitCodesHelp());
   serveGrammar(program, enact);
   demoGrammar(program, enact);
-  botGrammar(program, enact);
+  botTokenGrammar(botGrammar(program, enact), enact);
   shopfloorGrammar(program, enact);
   jobGrammar(program, enact);
   resultsGrammar(program, enact);
@@ -39,7 +41,11 @@ export const createProgram = (enact: Enact): Command => {
   devicesGrammar(program, enact);
   callsGrammar(program, enact);
   lanesGrammar(program, enact);
+  bridgeGrammar(program, enact);
   dbGrammar(program, enact);
+  auditGrammar(program, enact);
+  jwtGrammar(program, enact);
+  whoAmIGrammar(program, enact);
   configGrammar(program, enact);
   program
     .command('reference')

@@ -7,9 +7,10 @@ import type { Terminal } from './terminal.ts';
 
 /** Resolves when the farm has stopped. */
 export const serveFarm = async (terminal: Terminal, options: Configured): Promise<ExitCode> => {
-  const { grpcAddress, httpAddress, stopped } = await serve(configOf(terminal, options), { signal: stopSignals() });
+  const { grpcAddress, httpUrl, opsUrl, stopped } = await serve(configOf(terminal, options), { signal: stopSignals() });
   terminal.print(`gRPC ${grpcAddress}`);
-  terminal.print(`HTTP http://${httpAddress}/`);
+  terminal.print(`HTTP ${httpUrl}`);
+  if (opsUrl !== null) terminal.print(`ops ${opsUrl}`);
   await stopped;
   return EXIT.ok;
 };

@@ -12,16 +12,22 @@ export type Configured = {
   readonly set?: readonly string[];
   readonly grpc?: string;
   readonly http?: string;
+  readonly ops?: string;
+  readonly iKnowThatAnyoneOnThisNetworkCanFalsifyResults?: true;
   readonly logLevel?: string;
   readonly logFormat?: string;
 };
 
 export const configOf = (terminal: Terminal, options: Configured): Config => {
-  const { config: file = null, data, database, set, grpc, http, logLevel, logFormat } = options;
+  const { config: file = null, data, database, set, grpc, http, ops, logLevel, logFormat } = options;
+  const exposed = options.iKnowThatAnyoneOnThisNetworkCanFalsifyResults;
   const loaded = loadConfig({
     file,
     env: terminal.env,
-    flags: { data, database, set, grpc, http, logLevel, logFormat },
+    flags: {
+      ...{ data, database, set, grpc, http, ops, logLevel, logFormat },
+      iKnowThatAnyoneOnThisNetworkCanFalsifyResults: exposed === true ? 'true' : undefined,
+    },
   });
   if (loaded.kind === 'ok') return loaded.config;
   throw new Failure(

@@ -1,10 +1,14 @@
-/** What a schema of single keys cannot say: keys that must fit each other. Bounds of doors and tokens belong here too. */
+/** What a schema of single keys cannot say: keys that must fit each other. Who may reach the doors: exposure.ts. */
+import { type Secret, withoutCredentials } from '../core/secret.ts';
 import type { Limits } from '../core/limits.ts';
-import { linesOf } from './lines.ts';
+import { roleMisfits } from './given-database.ts';
+import { linesOf, shopfloorUrls } from './lines.ts';
 import type { WrittenLine } from './schema.ts';
 import { durationText } from './units.ts';
 
 type Checked = {
+  readonly databaseUrl: Secret | null;
+  readonly ownerDatabaseUrl: Secret | null;
   readonly instances: 'declared' | 'any';
   readonly lines: readonly WrittenLine[];
   readonly limits: Limits;
@@ -12,9 +16,11 @@ type Checked = {
 
 export const misfits = (config: Checked): readonly string[] => [
   ...limitMisfits(config.limits),
+  ...roleMisfits(config),
   ...repeats(config.lines.map((line) => line.instance)).map(
     (instance) => `lines: instance \`${instance}\` is declared twice; give each line its own, or merge them`,
   ),
+  ...credentialMisfits(config),
   ...config.lines.flatMap((line, index) => [
     ...repeats(line.stations.map((station) => station.name)).map(
       (name) => `lines[${String(index)}].stations: \`${name}\` is listed twice; keep one`,
@@ -22,6 +28,20 @@ export const misfits = (config: Checked): readonly string[] => [
     ...lostAfterMisfits(config, line, `lines[${String(index)}]`),
   ]),
 ];
+
+/** Lines that tell one shopfloor share its breaker and its connections, so that they must come to it as one. */
+const credentialMisfits = (config: Checked): readonly string[] => {
+  const called = shopfloorUrls(config);
+  return config.lines.flatMap(({ shopfloor }, index) => {
+    if (shopfloor === null) return [];
+    const url = shopfloor.url.reveal();
+    return called.get(withoutCredentials(url))?.reveal() === url
+      ? []
+      : [
+          `lines[${String(index)}].shopfloor.url: another line calls the same shopfloor with other credentials; use the same`,
+        ];
+  });
+};
 
 const repeats = (names: readonly string[]): readonly string[] => [
   ...new Set(names.filter((name, index) => names.indexOf(name) !== index)),

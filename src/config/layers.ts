@@ -1,6 +1,7 @@
 /** The three places that speak: the file, the environment, the flags. Each becomes a tree of the schema's shape. */
 import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
+import { holdsPassword } from '../core/secret.ts';
 import { didYouMean } from './nearest.ts';
 import { type Leaf, merge, pathText, single, variableOf } from './tree.ts';
 
@@ -10,15 +11,16 @@ export type Flags = Readonly<Record<string, string | readonly string[] | undefin
 
 const PREFIX = 'STATIONGRID_';
 /** Read by the command line and by bots, not by the farm. */
-const ELSEWHERE = /^STATIONGRID_(CONFIG|SERVER|INSTANCE|BOT_.*|TEST_.*)$/;
+const ELSEWHERE = /^STATIONGRID_(CONFIG|SERVER|INSTANCE|CA|TOKEN|TOKEN_FILE|BOT_.*|TEST_.*)$/;
 /** Kubernetes sets these for a Service whose name begins with "stationgrid". */
 const KUBERNETES = /^STATIONGRID_(\w+_)?(SERVICE_(HOST|PORT)|PORT)(_\w+)?$/;
 
 export const fromFile = (file: string | null, problems: string[]): unknown => {
   if (file === null) return {};
   try {
-    const document = parseDocument(readFileSync(file, 'utf8'), { uniqueKeys: true });
-    problems.push(...document.errors.map((error) => `${file}: ${error.message.split('\n')[0] ?? error.code}`));
+    // What it would warn of on its own, such as a list for a key, is refused below in our words.
+    const document = parseDocument(readFileSync(file, 'utf8'), { uniqueKeys: true, logLevel: 'error' });
+    problems.push(...yamlWords(document.errors).map((words) => `${file}: ${words}`));
     return document.errors.length > 0 ? {} : (document.toJS() ?? {});
   } catch (error) {
     problems.push(
@@ -26,6 +28,17 @@ export const fromFile = (file: string | null, problems: string[]): unknown => {
     );
     return {};
   }
+};
+
+/** What comes after the first few mistakes is mostly their echo. */
+const MISTAKES_SHOWN_MAX = 5;
+
+const yamlWords = (errors: readonly Error[]): readonly string[] => {
+  // The parser follows what is nested by calling itself, and says so when it can no more.
+  if (errors.some(({ message }) => message.includes('call stack'))) {
+    return ['is nested far deeper than a configuration is; look for brackets or dashes that are never closed'];
+  }
+  return errors.slice(0, MISTAKES_SHOWN_MAX).map(({ message }) => message.split('\n')[0] ?? message);
 };
 
 /** Variables named for the keys, and `…_FILE` for secrets. An empty one counts as not set. */
@@ -53,15 +66,22 @@ const filePath = (path: readonly string[]): readonly string[] => [...path.slice(
 const optionOf = (flag: string): string =>
   (flag.split(' ')[0] ?? '').replace(/^--/, '').replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
+const onCommandLine = (path: readonly string[]): string =>
+  `${pathText(path)}: a password on the command line is there for everybody on this machine to read; give it as ` +
+  `${variableOf(path)}, or in a file of mode 0600 by ${pathText(filePath(path))}`;
+
 export const fromFlags = (flags: Flags, leaves: readonly Leaf[], problems: string[]): unknown => {
   const byOption = new Map(
     leaves.flatMap(({ path, says }) => (says.flag === undefined ? [] : [[optionOf(says.flag), path] as const])),
   );
+  const secrets = new Set(leaves.flatMap(({ path, says }) => (says.secret === true ? [path] : [])));
   const byPath = new Map(leaves.map(({ path }) => [pathText(path), path]));
   let tree: unknown = {};
   const say = (known: ReadonlyMap<string, readonly string[]>, name: string, value: unknown): void => {
     const path = known.get(name);
-    if (path !== undefined) tree = merge(tree, single(path, value));
+    if (path !== undefined && secrets.has(path) && typeof value === 'string' && holdsPassword(value))
+      problems.push(onCommandLine(path));
+    else if (path !== undefined) tree = merge(tree, single(path, value));
     else problems.push(`unknown key \`${name}\` in the flags${didYouMean(name, [...known.keys()])}`);
   };
   for (const [option, value] of Object.entries(flags)) {

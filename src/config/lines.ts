@@ -1,5 +1,6 @@
 /** From what the file says of a line to the farm's own `Line`. */
 import type { Line, StationRule } from '../core/line.ts';
+import { type Secret, withoutCredentials } from '../core/secret.ts';
 import type { Limits } from '../core/limits.ts';
 import type { WrittenLine } from './schema.ts';
 
@@ -20,6 +21,14 @@ export const linesOf = (config: Lined): ((instance: string) => Line | null) => {
     declared.get(instance) ?? (config.instances === 'any' ? undeclared(instance, config.limits) : null);
 };
 
+/** The addresses of the shopfloors as they are called, credentials and all, by the addresses that lines show. */
+export const shopfloorUrls = ({ lines }: Pick<Lined, 'lines'>): ReadonlyMap<string, Secret> =>
+  new Map(
+    lines.flatMap(({ shopfloor }) =>
+      shopfloor === null ? [] : [[withoutCredentials(shopfloor.url.reveal()), shopfloor.url] as const],
+    ),
+  );
+
 /** The station's own word, else the line's, else the farm's. */
 const ruleOf = (station: string, own: WrittenRule, line: WrittenRule, limits: Limits): StationRule => ({
   station,
@@ -36,13 +45,14 @@ const ANY = '';
 
 const toLine = (line: WrittenLine, limits: Limits): Line => ({
   instance: line.instance,
-  shopfloorUrl: line.shopfloor?.url ?? null,
+  shopfloorUrl: line.shopfloor === null ? null : withoutCredentials(line.shopfloor.url.reveal()),
   stations: new Map(
     line.stations.map((station) => [station.name, ruleOf(station.name, station, line.stationDefaults, limits)]),
   ),
   anyStation: ruleOf(ANY, {}, line.stationDefaults, limits),
   events: new Map(Object.entries(line.events)),
   actions: new Map(Object.entries(line.actions)),
+  claims: line.claims,
 });
 
 const undeclared = (instance: string, limits: Limits): Line => ({
@@ -52,4 +62,5 @@ const undeclared = (instance: string, limits: Limits): Line => ({
   anyStation: ruleOf(ANY, {}, {}, limits),
   events: new Map(),
   actions: new Map(),
+  claims: [],
 });

@@ -1,6 +1,6 @@
 /** docs/reference/config.md, told by the schema itself. */
 import { configSchema } from './schema.ts';
-import { type Key, type Node, nodeOf, pathText, variableOf } from './tree.ts';
+import { isSaidInOne, type Key, type Node, nodeOf, pathText, variableOf } from './tree.ts';
 
 const preface = `# Configuration
 
@@ -41,7 +41,7 @@ const cellsOf = ({ path, inList }: Section, key: Key): readonly string[] => {
   const { meaning, byDefault, flag, secret } = key.says ?? { meaning: '', byDefault: null };
   const name = code(key.name) + (secret === true ? `, ${code(`${key.name}File`)}` : '');
   const means = meaning + (flag === undefined ? '' : ` Flag: ${code(flag)}.`);
-  const variable = key.node.kind === 'value' ? code(variableOf([...path, key.name])) : '';
+  const variable = isSaidInOne(key.node) ? code(variableOf([...path, key.name])) : '';
   return [name, byDefault ?? '(required)', means, ...(inList ? [] : [variable])];
 };
 

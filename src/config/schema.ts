@@ -1,5 +1,8 @@
 /** The one schema of the configuration: its keys, their forms, their defaults. Unknown keys are refused everywhere. */
 import { z } from 'zod';
+import { Secret } from '../core/secret.ts';
+import { authSchema } from './auth.ts';
+import { OVERRIDE_FLAG } from './exposure.ts';
 import { limitsSchema } from './limit-keys.ts';
 import { says } from './says.ts';
 import { address, count, duration, onOff } from './units.ts';
@@ -18,6 +21,9 @@ const httpUrl = () =>
   z.url({ protocol: /^https?$/, error: 'is no http or https URL; write one such as "http://mes.example:8090/"' });
 const postgresUrl = () =>
   z.string().regex(/^postgres(ql)?:\/\//, 'is no PostgreSQL URL; write postgresql://user:password@host:5432/name');
+
+/** From here on nothing shows it by mistake. */
+const toSecret = (text: string): Secret => new Secret(text);
 
 /** Text in the environment, a list in the file. */
 const nameList = () =>
@@ -78,6 +84,21 @@ const stationSchema = z.strictObject({
   ...stationKeys(() => 'as in stationDefaults'),
 });
 
+const claimSchema = z.strictObject({
+  bots: givenName().default('*').register(says, {
+    meaning: 'For the bots whose id fits this pattern: `*` for any run of characters, `?` for one.',
+    byDefault: '*',
+  }),
+  property: givenName().register(says, {
+    meaning: 'The key of a property, such as `station`, or a serial, such as `serials.serial_number`.',
+    byDefault: null,
+  }),
+  values: z.array(name()).register(says, {
+    meaning: 'Patterns of the values that they may declare; an empty list: none.',
+    byDefault: null,
+  }),
+});
+
 const lineSchema = z.strictObject({
   instance: name().register(says, {
     meaning: 'The instance that bots and schedulers name. May be empty: "".',
@@ -85,7 +106,9 @@ const lineSchema = z.strictObject({
   }),
   shopfloor: z
     .strictObject({
-      url: httpUrl().register(says, { meaning: 'Where it answers XML-RPC.', byDefault: null, secret: true }),
+      url: httpUrl()
+        .transform(toSecret)
+        .register(says, { meaning: 'Where it answers XML-RPC.', byDefault: null, secret: true }),
     })
     .nullable()
     .default(null)
@@ -107,6 +130,11 @@ const lineSchema = z.strictObject({
         'From the `action` of a reply to UpdateTestResult to what is done: `rerun` enqueues the station again, `hold` holds the DUT.',
       byDefault: 'none',
     }),
+  claims: z.array(claimSchema).default([]).register(says, {
+    meaning:
+      'Pins what bots may declare. A property that is named here may be declared only as the first entry that fits property and bot allows, and by no bot that none fits. Others are free.',
+    byDefault: 'none: bots declare what they like',
+  }),
 });
 
 const doorsSchema = z.strictObject({
@@ -119,6 +147,41 @@ const doorsSchema = z.strictObject({
     meaning: 'Metrics, health, and JSON over HTTP.',
     byDefault: '127.0.0.1:8081',
     flag: '--http <host:port>',
+  }),
+  ops: address().nullable().default(null).register(says, {
+    meaning:
+      'A door for probes and scrapes: `/livez`, `/readyz` and `/metrics` without credentials. It shows nothing secret, and may be bound wide.',
+    byDefault: 'none',
+    flag: '--ops <host:port>',
+  }),
+  names: nameList().prefault([]).register(says, {
+    meaning:
+      'The names by which browsers and programs reach the HTTP door. Given any, a request that names another host is refused. Addresses and localhost are always taken.',
+    byDefault: 'none: any name, once credentials are asked for',
+  }),
+  iKnowThatAnyoneOnThisNetworkCanFalsifyResults: onOff().prefault(false).register(says, {
+    meaning:
+      'Lets doors be bound wide without TLS or without credentials, for a network that is trusted with the whole line. Refused where NODE_ENV is production.',
+    byDefault: 'false',
+    flag: OVERRIDE_FLAG,
+  }),
+});
+
+const path = () => z.string().min(1, 'is empty; name a file');
+
+const tlsFilesSchema = z.strictObject({
+  certificate: path().register(says, {
+    meaning: "The farm's certificate, with the chain up to its authority, as PEM. Read again when it changes.",
+    byDefault: null,
+  }),
+  key: path().register(says, {
+    meaning: 'The key of the certificate, as PEM, in a file that nobody else may read (mode 0600).',
+    byDefault: null,
+  }),
+  clientAuthorities: path().nullable().default(null).register(says, {
+    meaning:
+      'The authorities, as PEM, that sign the certificates of bots. Bots are asked for theirs; one that does not verify gets no connection.',
+    byDefault: 'none',
   }),
 });
 
@@ -162,10 +225,16 @@ export const configSchema = z.strictObject({
     byDefault: '.stationgrid',
     flag: '--data <dir>',
   }),
-  databaseUrl: postgresUrl().nullable().default(null).register(says, {
+  databaseUrl: postgresUrl().transform(toSecret).nullable().default(null).register(says, {
     meaning: 'A PostgreSQL server (15 or newer, a direct connection). Without one the farm starts its own in `data`.',
     byDefault: 'none',
     flag: '--database <url>',
+    secret: true,
+  }),
+  ownerDatabaseUrl: postgresUrl().transform(toSecret).nullable().default(null).register(says, {
+    meaning:
+      'The same database as the role that owns the schema: it migrates, and grants the role of `databaseUrl` what a farm needs and no more. Without one, one role does both.',
+    byDefault: 'none',
     secret: true,
   }),
   instances: z.enum(['declared', 'any']).optional().register(says, {
@@ -173,6 +242,18 @@ export const configSchema = z.strictObject({
     byDefault: 'declared when there are lines, else any',
   }),
   doors: doorsSchema.prefault({}),
+  tls: z
+    .union([z.literal('terminated-by-proxy'), tlsFilesSchema], {
+      error: 'is neither `terminated-by-proxy` nor the keys `certificate` and `key`',
+    })
+    .nullable()
+    .default(null)
+    .register(says, {
+      meaning:
+        'The files below, for TLS on every door. Or the word `terminated-by-proxy`: a mesh or an ingress does TLS before a plain door that only it can reach.',
+      byDefault: 'none: plain doors, on loopback only',
+    }),
+  auth: authSchema.prefault({}),
   log: logSchema.prefault({}),
   bots: botsSchema.prefault({}),
   metrics: metricsSchema.prefault({}),

@@ -1,5 +1,6 @@
 /** Secrets by file: `databaseUrlFile: /run/secrets/url` stands for `databaseUrl` with the file's text. */
 import { readFileSync, statSync } from 'node:fs';
+import { isOpenToOthers, modeText } from '../core/file-mode.ts';
 import { type Node, pathText, isTree } from './tree.ts';
 
 const SECRET_BYTES_MAX = 65_536;
@@ -45,10 +46,10 @@ const readSecret = (file: unknown): Found => {
   if (typeof file !== 'string') return { kind: 'problem', problem: 'is no path of a file' };
   try {
     const { mode, uid, size } = statSync(file);
-    if (isOpenToOthers(mode, uid))
+    if (isOpenToOthers({ mode, uid }, process.getuid?.() ?? null))
       return {
         kind: 'problem',
-        problem: `others may read ${file} (mode ${(mode & 0o777).toString(8).padStart(4, '0')}); run: chmod 600 ${file}`,
+        problem: `others may read ${file} (mode ${modeText(mode)}); run: chmod 600 ${file}`,
       };
     if (size > SECRET_BYTES_MAX) return { kind: 'problem', problem: `${file} is too big for a secret` };
     return { kind: 'secret', text: readFileSync(file, 'utf8').trimEnd() };
@@ -59,7 +60,3 @@ const readSecret = (file: unknown): Found => {
     };
   }
 };
-
-/** Root's own file may be read by our group, as orchestrators mount secrets for an unprivileged process. */
-const isOpenToOthers = (mode: number, uid: number): boolean =>
-  (mode & (uid === 0 && process.getuid?.() !== 0 ? 0o027 : 0o077)) !== 0;

@@ -5,7 +5,13 @@ import { type Says, says } from './says.ts';
 export type Key = { readonly name: string; readonly node: Node; readonly says: Says | null };
 
 export type Node =
-  | { readonly kind: 'group'; readonly keys: ReadonlyMap<string, Key>; readonly nullable: boolean }
+  | {
+      readonly kind: 'group';
+      readonly keys: ReadonlyMap<string, Key>;
+      readonly nullable: boolean;
+      /** In place of its keys the group may be said in one word. */
+      readonly orWord: boolean;
+    }
   | { readonly kind: 'list'; readonly element: Node }
   | { readonly kind: 'value' };
 
@@ -20,11 +26,15 @@ export const nodeOf = (schema: z.core.$ZodType, nullable = false): Node => {
       name,
       { name, node: nodeOf(inner), says: says.get(inner) ?? null },
     ]);
-    return { kind: 'group', keys: new Map(keys), nullable };
+    return { kind: 'group', keys: new Map(keys), nullable, orWord: false };
   }
   if (schema instanceof z.ZodArray) {
     const element = nodeOf(schema.element);
     return element.kind === 'group' ? { kind: 'list', element } : { kind: 'value' };
+  }
+  if (schema instanceof z.ZodUnion) {
+    const group = schema.options.map((option) => nodeOf(option, nullable)).find((node) => node.kind === 'group');
+    if (group?.kind === 'group') return { ...group, orWord: true };
   }
   if (schema instanceof z.ZodNullable) return nodeOf(schema.unwrap(), true);
   if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional)
@@ -36,10 +46,13 @@ export const leavesOf = (node: Node, path: readonly string[] = []): readonly Lea
   node.kind === 'group'
     ? [...node.keys.values()].flatMap((key) => {
         const own = [...path, key.name];
-        if (key.node.kind === 'group') return leavesOf(key.node, own);
-        return key.node.kind === 'value' && key.says !== null ? [{ path: own, says: key.says }] : [];
+        const leaf = isSaidInOne(key.node) && key.says !== null ? [{ path: own, says: key.says }] : [];
+        return key.node.kind === 'group' ? [...leaf, ...leavesOf(key.node, own)] : leaf;
       })
     : [];
+
+/** Whether a variable or a flag can say it. */
+export const isSaidInOne = (node: Node): boolean => node.kind === 'value' || (node.kind === 'group' && node.orWord);
 
 /** The node at a path of the file; null when the path leaves the tree. */
 export const nodeAt = (node: Node, path: readonly PropertyKey[]): Node | null =>

@@ -45,3 +45,6 @@ export const holdMs = (untilDeadlineMs: number | null, limits: HoldLimits, rando
   const hold = untilDeadlineMs === null ? cap : Math.min(untilDeadlineMs - margin, cap);
   return Math.max(0, hold * (1 - 0.1 * random));
 };
+
+/** Sessions are named `<instance>/<uuid>`. Of a text that names none, something that is no instance of anybody's. */
+export const instanceOfSession = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf('/')));

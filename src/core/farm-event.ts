@@ -35,7 +35,8 @@ export type FarmEventKind =
   | 'CALL_DEAD'
   | 'CALL_RETRIED'
   | 'CALL_SKIPPED'
-  | 'CALL_ACTION';
+  | 'CALL_ACTION'
+  | 'BRIDGE_RESUMED';
 
 /** An event about to be committed. The store stamps its time and its place in the order. */
 export type FarmEvent = {

@@ -1,5 +1,7 @@
 /** What an instance's configuration says, as the farm uses it. One line (or building) is one instance. */
 
+import type { ClaimRule } from './claims.ts';
+
 /** How one station of a line is run. Times in milliseconds. */
 export type StationRule = {
   readonly station: string;
@@ -27,6 +29,8 @@ export type Line = {
   readonly events: ReadonlyMap<string, string>;
   /** What to do when a reply to UpdateTestResult carries this `action`. */
   readonly actions: ReadonlyMap<string, 'hold' | 'rerun'>;
+  /** What its bots may declare, in the order of the configuration. None: each declares what it likes. */
+  readonly claims: readonly ClaimRule[];
 };
 
 /** Whether there is anybody to tell; a line without a shopfloor owes no calls. */

@@ -20,20 +20,33 @@ export type RefusalKind =
   /** The farm cannot answer just now and changed nothing. */
   | 'UNAVAILABLE'
   /** This farm is configured not to offer it. */
-  | 'NOT_OFFERED';
+  | 'NOT_OFFERED'
+  /** No credentials, or none that hold. */
+  | 'UNAUTHENTICATED'
+  /** Known, but not allowed this. */
+  | 'FORBIDDEN';
 
 /** A refusal on its way to the caller. `reason` is for programs (UPPER_SNAKE_CASE, stable), `message` for people. */
 export class Refusal extends Error {
   readonly kind: RefusalKind;
   readonly reason: string;
   readonly metadata: Readonly<Record<string, string>>;
+  /** When the same may be asked again, in ms; null: the kind decides. */
+  readonly retryMs: number | null;
 
-  constructor(kind: RefusalKind, reason: string, message: string, metadata: Readonly<Record<string, string>> = {}) {
+  constructor(
+    kind: RefusalKind,
+    reason: string,
+    message: string,
+    metadata: Readonly<Record<string, string>> = {},
+    retryMs: number | null = null,
+  ) {
     super(message);
     this.name = 'Refusal';
     this.kind = kind;
     this.reason = reason;
     this.metadata = metadata;
+    this.retryMs = retryMs;
   }
 }
 

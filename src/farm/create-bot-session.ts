@@ -2,7 +2,7 @@
 import { statusName, takesWork } from '../core/bot-session.ts';
 import { farmEvent } from '../core/farm-event.ts';
 import { isOpen } from '../core/lease.ts';
-import { invalid } from '../core/refusal.ts';
+import { invalid, Refusal } from '../core/refusal.ts';
 import { readReport, type Remembered, type SessionReport } from '../core/session-report.ts';
 import { watchTakeovers } from '../core/takeover.ts';
 import {
@@ -17,9 +17,10 @@ import {
 } from '../store/bot-sessions.ts';
 import { endSettling } from '../store/devices.ts';
 import { lockJobs } from '../store/jobs.ts';
-import { type LeaseRow, lockOpenLeases, readHeldLeases } from '../store/leases.ts';
+import { type LeaseRow, lockOpenLeases, readHeldLeases, readLeases } from '../store/leases.ts';
 import { readStanding } from '../store/test-results.ts';
 import type { Queryable } from '../store/transaction.ts';
+import { checkClaims } from './check-claims.ts';
 import { transact } from './farm.ts';
 import type { Home } from './home.ts';
 import { appendEvents } from '../store/farm-events.ts';
@@ -37,15 +38,28 @@ export type NewBotSession = Omit<SessionReport, 'name'> & {
   readonly peer: string;
 };
 
-/** Never waits for work, but hands out what is there (R-CRE-6). @throws Refusal INVALID, UNAVAILABLE. */
-export const createBotSession = async (home: Home, request: NewBotSession): Promise<SessionReply> => {
+/**
+ * Never waits for work, but hands out what is there (R-CRE-6). @throws Refusal INVALID, FORBIDDEN, UNAVAILABLE.
+ * @param signal aborts when the caller no longer waits: what is not committed by then is not begun.
+ */
+export const createBotSession = async (
+  home: Home,
+  request: NewBotSession,
+  signal: AbortSignal = stays,
+): Promise<SessionReply> => {
   if (home.lineOf(request.instance) === null) throw unknownInstance(request.instance);
+  checkClaims(home, request, request.self.properties);
   // A transaction of its own: registering DUTs locks them, and DUTs come after leases in the lock order.
   const deviceIds = await transact(home, (db) => resolveDevices(db, request.instance, request.self.duts));
-  const begun = await transact(home, (db) => begin(home, db, { ...request, deviceIds }));
+  const begun = await transact(home, async (db) => {
+    const begun = await begin(home, db, { ...request, deviceIds });
+    // Its bot has given this call up, and may have begun another session since, with work in it: this one would end that.
+    if (signal.aborted) throw callerLeft();
+    return begun;
+  });
   const session = settleIn(home, request, begun);
   announce(begun.ledger, home);
-  if (!home.stopping) await offer(home, session);
+  if (!home.stopping) await offer(home, session, begun.strays);
   return {
     name: session.name,
     leases: [...session.leases.values()],
@@ -53,6 +67,16 @@ export const createBotSession = async (home: Home, request: NewBotSession): Prom
     expiresAt: new Date(home.clock.now().getTime() + home.limits.session.ttlMs),
   };
 };
+
+/** For callers that wait whatever happens. */
+const stays = new AbortController().signal;
+
+const callerLeft = (): Error =>
+  new Refusal(
+    'UNAVAILABLE',
+    'CALLER_LEFT',
+    'The bot did not wait for its session, so none was begun. Create a session, and wait for the answer.',
+  );
 
 export const unknownInstance = (instance: string): Error =>
   invalid(
@@ -66,6 +90,8 @@ type Begun = {
   readonly quarantineReason: string | null;
   readonly ledger: Ledger;
   readonly held: Awaited<ReturnType<typeof readHeldLeases>>;
+  /** Leases it runs that are not its own any more. */
+  readonly strays: number;
 };
 
 type Resolved = NewBotSession & { readonly deviceIds: readonly number[] };
@@ -84,9 +110,10 @@ const begin = async (home: Home, db: Queryable, request: Resolved): Promise<Begu
   await insertSession(db, { ...session, adopted, ttlMs: home.limits.session.ttlMs });
   await writeLedger(db, ledger);
   const held = await readHeldLeases(db, [name]);
-  if (takesWork(status)) await settleDuts(db, ledger, { name, deviceIds });
+  const strays = straysOf(request, held);
+  if (takesWork(status)) await settleDuts(home, db, ledger, { name, deviceIds, strays });
   const quarantineReason = await watch(home, db, ledger, { request, bot });
-  return { name, declared, quarantineReason, ledger, held };
+  return { name, declared, quarantineReason, ledger, held, strays: strays.length };
 };
 
 /** Ends the older sessions; leases that the bot says it holds are adopted, the rest is settled. */
@@ -167,13 +194,24 @@ const note = (ledger: Ledger, older: readonly SessionRow[], request: NewBotSessi
   ledger.events.push(farmEvent('SESSION_CREATED', instance, { botId, facts }));
 };
 
-/** The bot is back, OK: the DUTs it declares and does not hold a lease of have settled (invariant 8). */
+/** What it shows as running and what ended behind its back: the reply leaves it out, and until it has heard that it runs it. */
+const straysOf = ({ leases }: NewBotSession, held: Begun['held']): string[] =>
+  leases.flatMap(({ id, state }) =>
+    state === 'COMPLETED' || state === 'CANCELLED' || held.some((lease) => lease.id === id) ? [] : [id],
+  );
+
+/** The bot is back, OK: the DUTs it declares and does not hold a lease of, or run one, have settled (invariant 8). */
 const settleDuts = async (
+  home: Home,
   db: Queryable,
   ledger: Ledger,
-  session: { readonly name: string; readonly deviceIds: readonly number[] },
+  session: { readonly name: string; readonly deviceIds: readonly number[]; readonly strays: readonly string[] },
 ): Promise<void> => {
-  for (const id of await endSettling(db, [session])) ledger.wakes.push({ kind: 'device', id });
+  const { name, strays } = session;
+  const running = (await readLeases(db, strays)).map((lease) => lease.deviceId);
+  const deviceIds = session.deviceIds.filter((id) => !running.includes(id));
+  for (const id of await endSettling(db, [{ name, deviceIds }], home.limits.jobs.dutGraceMs))
+    ledger.wakes.push({ kind: 'device', id });
 };
 
 /** Returns why the bot is quarantined, if it is, by now or by this very registration. */
@@ -213,11 +251,15 @@ const settleIn = (home: Home, request: NewBotSession, begun: Begun): Session => 
   return session;
 };
 
-/** Work that waits is handed out at once. If that fails, the session is there all the same, and its next call finds it. */
-const offer = (home: Home, session: Session): Promise<void> =>
+/**
+ * Work that waits is handed out at once. If that fails, the session is there all the same, and its next call finds it.
+ * @param strays fill room as well (R-LEASE-2).
+ */
+const offer = (home: Home, session: Session, strays: number): Promise<void> =>
   inTurn(session, async () => {
     const search = searchOf(home.matching, session, home.clock.monotonicMs());
-    if (search !== null && !session.gone) await home.write(session, { search });
+    const wanted = (search?.wanted ?? 0) - strays;
+    if (search !== null && wanted > 0 && !session.gone) await home.write(session, { search: { ...search, wanted } });
   }).catch((error: unknown) => {
     home.log.warn({ error: String(error) }, 'work could not be offered with a new session; its next call looks again');
   });

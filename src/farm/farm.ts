@@ -47,7 +47,7 @@ export type FarmSeams = {
   readonly replica: string;
   readonly pool: pg.Pool;
   readonly clock: Clock;
-  /** A new random uuid. */
+  /** A new random uuid, 122 bits from the system's own source of chance: secrets are made of it. */
   readonly newId: () => string;
   /** In [0, 1). */
   readonly random: () => number;
@@ -76,7 +76,9 @@ export type Wake =
   /** Calls are owed in some lane. */
   | { readonly kind: 'lanes' }
   /** Drains changed. */
-  | { readonly kind: 'drains' };
+  | { readonly kind: 'drains' }
+  /** Tokens of bots changed: for those who let bots in. */
+  | { readonly kind: 'tokens' };
 
 export type Farm = FarmSeams & {
   readonly wake: (wakes: readonly Wake[]) => void;

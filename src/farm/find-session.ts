@@ -1,4 +1,5 @@
 /** The session a call speaks of: at home in memory, or taken over from another replica, or refused with the reason. */
+import type { BotIdentity } from '../core/principal.ts';
 import { Refusal } from '../core/refusal.ts';
 import { attachSessions, readSessions, type SessionRow } from '../store/bot-sessions.ts';
 import { readHeldLeases } from '../store/leases.ts';
@@ -7,22 +8,26 @@ import type { Home } from './home.ts';
 import { heatArrival } from './matching.ts';
 import { addSession, dropSession, holdLeases, newSession, type Session } from './sessions.ts';
 
-/** @throws Refusal SESSION_UNKNOWN (also when the session is another bot's), SESSION_CLOSED. */
-export const findSession = async (home: Home, name: string, botId: string): Promise<Session> => {
-  const session = home.sessions.byName.get(name) ?? (await attach(home, name, botId));
-  // The very answer of an absent one: a bot learns nothing of another's session, and closes nothing.
-  if (session.botId !== botId) throw unknownSession(name);
-  return session;
+/**
+ * @param bot whose the session must be; null: anybody's.
+ * @throws Refusal SESSION_UNKNOWN (also when the session is another bot's), SESSION_CLOSED.
+ */
+export const findSession = async (home: Home, name: string, bot: BotIdentity | null): Promise<Session> => {
+  const session = home.sessions.byName.get(name);
+  if (session !== undefined && isOf(session, bot)) return session;
+  // Another's that is at home here is looked up as an absent one is, so that not even the time tells them apart.
+  return attach(home, name, bot);
 };
 
-/** For calls that name no bot. @throws Refusal SESSION_UNKNOWN, SESSION_CLOSED. */
-export const findSessionByName = async (home: Home, name: string): Promise<Session> =>
-  home.sessions.byName.get(name) ?? attach(home, name, null);
+/** @param bot null: anybody's will do. */
+export const isOf = (session: BotIdentity, bot: BotIdentity | null): boolean =>
+  bot === null || (session.botId === bot.botId && session.instance === bot.instance);
 
-const attach = async (home: Home, name: string, botId: string | null): Promise<Session> => {
+const attach = async (home: Home, name: string, bot: BotIdentity | null): Promise<Session> => {
   const found = await transact(home, async (db) => {
     const [before] = await readSessions(db, [name]);
-    if (before === undefined || (botId !== null && before.botId !== botId)) throw unknownSession(name);
+    // The very answer of an absent one: a bot learns nothing of another's session, and closes nothing.
+    if (before === undefined || !isOf(before, bot)) throw unknownSession(name);
     const [row] = await attachSessions(db, [name], { replica: home.replica, ttlMs: home.limits.session.ttlMs });
     if (row === undefined) throw closedSession(before);
     return { row, held: await readHeldLeases(db, [name]), before };

@@ -30,11 +30,11 @@ export const flushSessions = async (
       writes.filter((write) => write.clearsErrors),
     );
     const fence = await lockAttached(db, writes);
-    const attached = writes.filter((write) => fence.names.has(write.name));
+    const attached = writes.filter(fence.isAttached);
     const ledger = await load(db, fence.now, attached);
     await keepLate(farm, db, ledger, attached.flatMap(completionsOf));
     for (const write of attached) step(farm, ledger, write);
-    await declare(db, ledger, attached);
+    await declare(farm, db, ledger, attached);
     await writeLedger(db, ledger);
     await end(db, ledger, attached);
     const granted = await grantLeases(farm, db, ledger, attached);
@@ -50,7 +50,7 @@ export const flushSessions = async (
   announce({ ...done.ledger, wakes }, farm);
   farm.witness.flushed({ rows: writes.length, ms: farm.clock.monotonicMs() - startedMs });
   return writes.map((write) => {
-    if (!done.fence.names.has(write.name)) {
+    if (!done.fence.isAttached(write)) {
       farm.witness.fenced('session');
       return { kind: 'detached' };
     }
@@ -100,7 +100,12 @@ const see = (ledger: Ledger, write: SessionWrite, leaseId: string, isShown: bool
 };
 
 /** Status, labels, capacity; errors that a completed lease clears; DUTs that settle. */
-const declare = async (db: Queryable, ledger: Ledger, writes: readonly SessionWrite[]): Promise<void> => {
+const declare = async (
+  { limits }: FarmSeams,
+  db: Queryable,
+  ledger: Ledger,
+  writes: readonly SessionWrite[],
+): Promise<void> => {
   await declareSessions(
     db,
     writes.flatMap(({ name, declared }) => (declared === null ? [] : [{ name, ...declared }])),
@@ -112,6 +117,7 @@ const declare = async (db: Queryable, ledger: Ledger, writes: readonly SessionWr
   const settled = await endSettling(
     db,
     writes.filter((write) => write.settles).map(({ name, deviceIds }) => ({ name, deviceIds })),
+    limits.jobs.dutGraceMs,
   );
   for (const id of settled) ledger.wakes.push({ kind: 'device', id });
 };

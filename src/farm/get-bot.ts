@@ -19,8 +19,7 @@ export const getBot = async (farm: Farm, bot: BotName): Promise<BotView> => {
 
 /** As it is in the view of `db`. @throws Refusal NOT_FOUND. */
 export const readBotView = async (db: Queryable, bot: BotName): Promise<BotView> => {
-  // No stored id holds U+0000, and the database would not even take the question.
-  const row = bot.botId.includes('\0') ? null : await readBot(db, bot.instance, bot.botId);
+  const row = await readBot(db, bot.instance, bot.botId);
   if (row === null) throw noSuchBot(bot);
   const [view] = await toBotViews(db, bot.instance, [row]);
   if (view === undefined) throw noSuchBot(bot);

@@ -1,6 +1,7 @@
 /** Lists jobs, newest first, page by page. */
 import { cursorOf, positionOf } from '../core/cursor.ts';
 import type { JobState } from '../core/job.ts';
+import { checkText } from '../core/text.ts';
 import { type JobFilter, readJobPage, readJobViews } from '../store/job-views.ts';
 import type { Farm } from './farm.ts';
 import { lineFor } from './instance.ts';
@@ -29,6 +30,9 @@ export const listJobs = async (farm: Farm, asked: JobsAsked): Promise<JobsPage> 
   lineFor(farm, asked.instance);
   const size = pageSizeOf(farm.limits, asked);
   const { instance, station, route, serial } = asked;
+  for (const [what, name] of Object.entries({ station, route, serial })) {
+    if (name !== null) checkText(`The ${what}`, name, farm.limits.text.nameBytesMax);
+  }
   const filter: JobFilter = { instance, station, route, serial, states: [...asked.states].sort() };
   const scope = ['jobs', instance, filter.states, station, route, serial];
   const found = await readJobPage(farm.pool, filter, { below: belowOf(scope, asked.pageToken), limit: size + 1 });

@@ -82,6 +82,7 @@ const hear = (home: Home, wake: Wake): void => {
       return;
     case 'job':
     case 'lanes':
+    case 'tokens':
       return;
   }
   home.feed();

@@ -9,8 +9,8 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** What never changes of a call, read before its locks are taken. @throws Refusal NOT_FOUND. */
 export const findCall = async (db: Queryable, name: CallName): Promise<OperatedCall> => {
-  // What is no uuid names no call, and PostgreSQL would call it an error.
-  const call = UUID.test(name.id) ? await readOperatedCall(db, name) : null;
+  // What is no uuid names no call, and no instance has U+0000 in its name: PostgreSQL would call either an error.
+  const call = UUID.test(name.id) && !name.instance.includes('\0') ? await readOperatedCall(db, name) : null;
   if (call === null) throw unknownCall(name);
   return call;
 };

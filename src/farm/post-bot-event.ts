@@ -1,13 +1,14 @@
 /** What a bot wants known (bots.proto PostBotEventTemp): recorded, counted, and so many errors in a row quarantine it. */
 import { farmEvent } from '../core/farm-event.ts';
 import { hasShopfloor } from '../core/line.ts';
+import type { BotIdentity } from '../core/principal.ts';
 import { invalid } from '../core/refusal.ts';
 import { callOfEvent } from '../core/shopfloor-call.ts';
 import { quarantineBot, readSessions, recordBotEvent, type SessionRow, trimBotEvents } from '../store/bot-sessions.ts';
 import { type HeldRow, readHeldLeases } from '../store/leases.ts';
 import type { Queryable } from '../store/transaction.ts';
 import { transact } from './farm.ts';
-import { closedSession, unknownSession } from './find-session.ts';
+import { closedSession, isOf, unknownSession } from './find-session.ts';
 import type { Home } from './home.ts';
 import { announce, type Ledger, openLedger, writeLedger } from './ledger.ts';
 
@@ -16,7 +17,13 @@ const INFO = 1;
 const ERROR = 2;
 const typeNames: readonly string[] = ['UNSPECIFIED', 'INFO', 'ERROR'];
 
-export type BotEvent = { readonly session: string; readonly type: number; readonly message: string };
+export type BotEvent = {
+  readonly session: string;
+  /** Whose the session must be; null: anybody's. */
+  readonly caller: BotIdentity | null;
+  readonly type: number;
+  readonly message: string;
+};
 
 /** @throws Refusal SESSION_UNKNOWN, SESSION_CLOSED, INVALID when the message is too long. */
 export const postBotEvent = async (home: Home, event: BotEvent): Promise<void> => {
@@ -34,7 +41,7 @@ export const postBotEvent = async (home: Home, event: BotEvent): Promise<void> =
 /** Whoever is the session's home: an event moves no session, and is judged by what the database knows. */
 const record = async (home: Home, db: Queryable, event: BotEvent): Promise<Ledger> => {
   const [session] = await readSessions(db, [event.session]);
-  if (session === undefined) throw unknownSession(event.session);
+  if (session === undefined || !isOf(session, event.caller)) throw unknownSession(event.session);
   if (session.state === 'CLOSED') throw closedSession(session);
   const { name, instance, botId } = session;
   const ledger = openLedger(home.clock.now());

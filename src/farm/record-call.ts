@@ -106,7 +106,7 @@ const recordBare = async (
 
 type Step = { readonly end: SendEnd; readonly step: CallStep; readonly waitMs: number | null };
 
-/** No two of the ends are of one lane: it has one call under way. */
+/** Of the ends of one lane at most one is owned: it has one call under way. The others are of epochs that are over. */
 const recordCalls = async (farm: Farm, render: Render, ends: readonly SendEnd[]): Promise<readonly Recorded[]> => {
   const done = await transact(farm, async (db) => {
     const replies = ends.flatMap(replyOf);
@@ -119,7 +119,9 @@ const recordCalls = async (farm: Farm, render: Render, ends: readonly SendEnd[])
       farm.replica,
       ends.map(({ call }) => call),
     );
-    const steps = ends.filter(({ call }) => fence.deviceIds.has(call.deviceId)).map((end) => toStep(farm, end));
+    // By epoch, not by lane alone: a replica that took a lane again may still be trying to record what it sent before.
+    const owned = ends.filter(({ call }) => fence.epochs.get(call.deviceId) === call.epoch);
+    const steps = owned.map((end) => toStep(farm, end));
     const ledger = openLedger(fence.now, { jobs });
     await takeReplies(farm, db, ledger, steps);
     await answerGates(farm, db, ledger, steps.flatMap(gateAnswerOf));
@@ -128,13 +130,13 @@ const recordCalls = async (farm: Farm, render: Render, ends: readonly SendEnd[])
     return { ledger, steps, next: await goOn(farm, db, render, steps) };
   });
   announce(done.ledger, farm);
-  const waits = new Map(done.steps.map(({ end, waitMs }) => [end.call.deviceId, waitMs]));
-  return ends.map(({ call: { deviceId } }): Recorded => {
-    const call = done.next.get(deviceId);
-    if (call !== undefined) return { kind: 'next', call };
-    const waitMs = waits.get(deviceId);
-    return waitMs === undefined ? { kind: 'fenced' } : { kind: 'let go', waitMs };
-  });
+  const recorded = new Map(
+    done.steps.map(({ end, waitMs }): [SendEnd, Recorded] => {
+      const call = done.next.get(end.call.deviceId);
+      return [end, call === undefined ? { kind: 'let go', waitMs } : { kind: 'next', call }];
+    }),
+  );
+  return ends.map((end) => recorded.get(end) ?? { kind: 'fenced' });
 };
 
 const toStep = (farm: Farm, end: SendEnd): Step => {

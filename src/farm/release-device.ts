@@ -8,19 +8,21 @@ import { readFarmNow } from '../store/gates.ts';
 import { type JobRow, lockJobs } from '../store/jobs.ts';
 import { AWAITS_GATE } from './advance-route.ts';
 import { type Farm, transact } from './farm.ts';
+import { lineFor } from './instance.ts';
 import { announce, type Ledger, openLedger, writeLedger } from './ledger.ts';
 import { checkedReason } from './operators-reason.ts';
 
 /**
- * @throws Refusal NOT_FOUND; WRONG_STATE for a device that is neither held nor settling; INVALID for a reason that is
- * missing or too long.
+ * @throws Refusal NOT_FOUND; WRONG_STATE for a device that is neither held nor settling; INVALID for an unknown
+ * instance, and for a reason that is missing or too long.
  */
 export const releaseDevice = async (
   farm: Farm,
   request: { readonly instance: string; readonly id: number; readonly reason: string },
 ): Promise<void> => {
-  const reason = checkedReason(farm.limits, request.reason, { required: true });
   const { instance, id } = request;
+  lineFor(farm, instance);
+  const reason = checkedReason(farm.limits, request.reason, { required: true });
   const ledger = await transact(farm, async (db) => {
     const waiting = await findJobsHeldWithDevice(db, id);
     const jobs = waiting.length === 0 ? [] : await lockJobs(db, { jobIds: waiting, sessionNames: [] });

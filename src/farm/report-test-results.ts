@@ -1,4 +1,5 @@
 /** Results of a lease that still runs (stationgrid.v1 Results.ReportTestResults). */
+import type { BotIdentity } from '../core/principal.ts';
 import { Refusal } from '../core/refusal.ts';
 import type { TestResult } from '../core/test-result.ts';
 import { lockAttached } from '../store/bot-sessions.ts';
@@ -7,7 +8,7 @@ import { lockOpenLeases } from '../store/leases.ts';
 import { readStanding } from '../store/test-results.ts';
 import type { Queryable } from '../store/transaction.ts';
 import { transact } from './farm.ts';
-import { findSessionByName } from './find-session.ts';
+import { findSession } from './find-session.ts';
 import type { Home } from './home.ts';
 import { announce, openLedger, writeLedger } from './ledger.ts';
 import { dropSession, type Session } from './sessions.ts';
@@ -29,7 +30,7 @@ const REATTACH_MAX = 3;
 /** @throws Refusal SESSION_UNKNOWN, SESSION_CLOSED, UNAVAILABLE. */
 export const reportTestResults = async (home: Home, report: Report): Promise<ReportedResults> => {
   for (let tries = 1; tries <= REATTACH_MAX; tries += 1) {
-    const session = await findSessionByName(home, report.session);
+    const session = await findSession(home, report.session, report.caller);
     session.seenMs = home.clock.monotonicMs();
     const done = await transact(home, (db) => store(home, db, session, report));
     if (done === 'moved') {
@@ -51,11 +52,17 @@ export const reportTestResults = async (home: Home, report: Report): Promise<Rep
   );
 };
 
-type Report = { readonly session: string; readonly leaseId: string; readonly results: readonly TestResult[] };
+type Report = {
+  readonly session: string;
+  /** Whose the session must be; null: anybody's. */
+  readonly caller: BotIdentity | null;
+  readonly leaseId: string;
+  readonly results: readonly TestResult[];
+};
 
 const store = async (home: Home, db: Queryable, session: Session, report: Report) => {
   const fence = await lockAttached(db, [session]);
-  if (!fence.names.has(session.name)) return 'moved';
+  if (!fence.isAttached(session)) return 'moved';
   const sessionNames = [session.name];
   const jobs = await lockJobs(db, { jobIds: [], sessionNames });
   const leases = await lockOpenLeases(db, { sessionNames, jobIds: [] });

@@ -32,8 +32,13 @@ export const settleLease = (seams: SettleSeams, ledger: Ledger, lease: LeaseRow,
   if (cell === 'repeat' || cell === 'moot') return false;
   const attempt = attemptOf(seams, ledger, lease);
   const { job } = attempt;
+  // Who has results has run, also one that then declines: the shopfloor hears no result outside of an attempt.
+  const tells = !cell.stale && (step.completion?.results.length ?? 0) > 0;
   const ran =
-    cell.means === 'FINISHED' || cell.means === 'FAILED' || (cell.means === 'RETRY' && cell.to === 'COMPLETED');
+    tells ||
+    cell.means === 'FINISHED' ||
+    cell.means === 'FAILED' ||
+    (cell.means === 'RETRY' && cell.to === 'COMPLETED');
   if (cell.means === 'STARTED' || (ran && lease.startedAt === null)) start(ledger, attempt);
   lease.state = cell.to;
   ledger.changedLeases.add(lease);

@@ -3,8 +3,10 @@ import { foldTallies } from '../store/tallies.ts';
 import { forgetOld } from '../store/sweeps.ts';
 import { tick as ask, type TickAnswer } from '../store/tick.ts';
 import { extendMatches } from './extend-matches.ts';
+import { transact } from './farm.ts';
 import type { Home } from './home.ts';
 import { lapseGates } from './lapse-gates.ts';
+import { noticeRestore, RESTORE_WORDS } from './notice-restore.ts';
 import { forget, heatBot, heatDevice, heatRequirement } from './matching.ts';
 import { openGatesAfter } from './open-gates.ts';
 import { refreshSession } from './refresh-session.ts';
@@ -40,6 +42,7 @@ export const tickOnce = async (home: Home, memory: TickMemory): Promise<TickAnsw
     deviceIds: [...home.sessions.byDevice.keys()],
   });
   memory.lastMs = nowMs;
+  if (answer.restored) await notice(home);
   const busy = new Set(answer.busy);
   for (const session of renew) if (!busy.has(session.name)) session.renewedMs = nowMs;
   const epochs = new Map(sessions.map(({ name, attachEpoch }) => [name, attachEpoch]));
@@ -54,6 +57,12 @@ export const tickOnce = async (home: Home, memory: TickMemory): Promise<TickAnsw
   home.feed();
   await settleDue(home, answer);
   return answer;
+};
+
+/** Before anything is done by what the statement saw: numbers of jobs are given away meanwhile. */
+const notice = async (home: Home): Promise<void> => {
+  const restore = await transact(home, (db) => noticeRestore(db));
+  if (restore !== null) home.log.warn({ restore: restore.number, cause: restore.cause }, RESTORE_WORDS);
 };
 
 /** What others did, and what a lost wake left undone. */

@@ -2,9 +2,10 @@
  * The loop of the farm (bots.proto UpdateBotSession): hear what the bot reports, write what that changes, give it work if
  * there is some, or hold its poll until there is. A poll that changes nothing and finds nothing runs no SQL.
  */
-import { BOT_TERMINATING, holdMs, takesWork } from '../core/bot-session.ts';
+import { BOT_TERMINATING, holdMs, instanceOfSession, takesWork } from '../core/bot-session.ts';
 import { type Reading, readReport, type SessionReport } from '../core/session-report.ts';
 import type { Declared } from '../store/bot-sessions.ts';
+import { checkClaims } from './check-claims.ts';
 import { transact } from './farm.ts';
 import { findSession } from './find-session.ts';
 import type { Change, Home } from './home.ts';
@@ -32,14 +33,15 @@ export type SessionReply = {
 /** How often a call starts over because its session moved to another home under it. */
 const REATTACH_MAX = 3;
 
-/** @throws Refusal SESSION_UNKNOWN, SESSION_CLOSED, UNAVAILABLE. Never for one lease (invariant 6). */
+/** @throws Refusal SESSION_UNKNOWN, SESSION_CLOSED, FORBIDDEN, UNAVAILABLE. Never for one lease (invariant 6). */
 export const updateBotSession = async (
   home: Home,
   report: SessionReport,
   patience: Patience,
 ): Promise<SessionReply> => {
+  const bot = { instance: instanceOfSession(report.name), botId: report.botId };
   for (let tries = 1; ; tries += 1) {
-    const session = await findSession(home, report.name, report.botId);
+    const session = await findSession(home, report.name, bot);
     const heard = await inTurn(session, () => hear(home, session, report, patience));
     if (heard === 'moved' && tries < REATTACH_MAX) continue;
     if (heard === 'moved') return reply(home, session, []);
@@ -63,6 +65,8 @@ const hear = async (
   patience: Patience,
 ): Promise<Heard | 'moved'> => {
   if (session.gone) return 'moved';
+  // Its bot has given this call up and says it all again; what it has started since, this report would leave out.
+  if (patience.signal.aborted) return { cancelledOnce: [], parked: null };
   // A newer call of the same session ends the older parked one, with OK and what it holds (R-POLL-7). Not before its
   // turn: until then the older one may still be on its way to being parked.
   session.parked?.end('newer call');
@@ -75,7 +79,8 @@ const hear = async (
   }
   // Only now: had the write failed, the DUTs would have to be declared again.
   session.dutsText = JSON.stringify(report.self.duts);
-  const cancelledOnce = reading.strays.filter((id) => !session.told.has(id));
+  // Asked again: the write has brought what the database knows.
+  const cancelledOnce = untold(session, reading).filter((id) => !session.leases.has(id));
   for (const id of cancelledOnce) tell(session, id);
   const ending = change?.ending ?? null;
   // A lease that only the database knew keeps the session open.
@@ -107,7 +112,9 @@ const changeOf = async (
   const freed = ended - strangers(session, report);
   const search = ending === null ? searchAfter(home, session, { declared, freed, isFresh: ended > 0 }) : null;
   const { echoes, absent } = reading;
-  const seen = steps.length + echoes.length + absent.length;
+  // A bot stops what it is told is CANCELLED. That a lease is not its session's may be news from before another home had
+  // it, so it is said only after a write, which the attach epoch fences.
+  const seen = steps.length + echoes.length + absent.length + untold(session, reading).length;
   if (declared === null && seen === 0 && ending === null && search === null) return null;
   return {
     declared,
@@ -120,6 +127,10 @@ const changeOf = async (
     settles,
   };
 };
+
+/** Leases that the bot shows and that are not its session's, as far as is remembered here: to be told so once. */
+const untold = (session: Session, { strays }: Reading): readonly string[] =>
+  strays.filter((id) => !session.told.has(id));
 
 /** Held leases that the reading ends. */
 const closing = (session: Session, { steps }: Reading): number =>
@@ -166,6 +177,8 @@ const declaredAnew = async (home: Home, session: Session, { self }: SessionRepor
     was.capacity === self.capacity &&
     was.properties === self.properties;
   if (sameDuts && sameSelf) return null;
+  // Also when it says nothing new, but its home is: what may be declared has perhaps changed since.
+  checkClaims(home, session, self.properties);
   const deviceIds = sameDuts
     ? was.deviceIds
     : self.duts.length === 0

@@ -1,7 +1,6 @@
 /** Carries wakes: in this process at once, to the other replicas gathered and a bounded number of times a second. */
 import type { Clock } from '../core/clock.ts';
-import { listenForNotices, type Listening, NOTICE_BYTES_MAX, sendNotice } from '../store/notices.ts';
-import type { Queryable } from '../store/transaction.ts';
+import { type Listening, NOTICE_BYTES_MAX, type Notices } from '../store/notices.ts';
 import type { Log, Wake } from './farm.ts';
 
 export type WakeHub = {
@@ -15,11 +14,9 @@ export type WakeHub = {
 
 export type WakeHubParts = {
   readonly replica: string;
-  readonly db: Queryable;
-  readonly url: string;
+  readonly notices: Notices;
   readonly clock: Clock;
   readonly log: Log;
-  readonly connectMs: number;
   readonly noticesPerSecondMax: number;
   /** Told whenever notices may have been missed: everything hinted at must be looked at again. */
   readonly missed: () => void;
@@ -43,7 +40,7 @@ export const createWakeHub = (parts: WakeHubParts): WakeHub => {
   const send = async (): Promise<void> => {
     while (gathered.size > 0) {
       const batch = takeNotice(gathered, parts.replica);
-      await sendNotice(parts.db, batch).catch((error: unknown) => {
+      await parts.notices.send(batch).catch((error: unknown) => {
         parts.log.warn({ error: String(error) }, 'other replicas could not be woken; their next tick finds the work');
       });
       await parts.clock.sleep(1_000 / parts.noticesPerSecondMax, stopping.signal);
@@ -97,7 +94,7 @@ export const createWakeHub = (parts: WakeHubParts): WakeHub => {
 
 const connect = async (parts: WakeHubParts, tell: (wake: Wake) => void): Promise<Listening | null> => {
   try {
-    return await listenForNotices(parts.url, parts.connectMs, (payload) => {
+    return await parts.notices.listen((payload) => {
       const notice = toNotice(payload);
       if (notice === null || notice.from === parts.replica) return;
       for (const wake of notice.wakes) tell(wake);
@@ -149,6 +146,7 @@ const isWake = (value: unknown): value is Wake => {
       return typeof wake['name'] === 'string';
     case 'lanes':
     case 'drains':
+    case 'tokens':
       return true;
     default:
       return false;

@@ -87,7 +87,14 @@ export const metricTable = {
   stationgrid_shopfloor_calls_total: counter(['instance', 'method', 'outcome'], 'Sends of shopfloor calls by how they ended; refused: nothing was sent; ambiguous: no readable answer came.'),
   stationgrid_shopfloor_call_seconds: histogram(['instance', 'method'], buckets.call, 'How long sends of shopfloor calls took.'),
   stationgrid_shopfloor_calls_settled_total: counter(['instance', 'state'], 'Calls that were delivered, became a dead letter, or were skipped by an operator.'),
+  stationgrid_bridge_paused: gauge('farm', ['instance'], '1 while the shopfloor is told nothing because the database was restored and nobody has resumed the bridge.'),
   stationgrid_shopfloor_breaker: gauge('replica', ['instance', 'state'], '1 for the state that the breaker of the shopfloor is in, 0 for the others.'),
+
+  // The doors.
+  stationgrid_connections: gauge('replica', ['door'], 'Open connections.'),
+  stationgrid_connections_refused_total: counter(['door', 'reason'], 'Connections that were closed before they could ask anything: a limit was reached, TLS did not come about, a certificate did not verify.'),
+  stationgrid_tls_certificate_expires_timestamp_seconds: gauge('replica', [], 'When the certificate of the doors ends, in seconds since 1970; 0 without TLS.'),
+  stationgrid_tls_reload_failures_total: counter([], 'Times that changed files of `tls` could not be used, so that the certificate before them stayed.'),
 
   // The replica and its database.
   stationgrid_replicas: gauge('farm', [], 'Replicas that were seen lately.'),

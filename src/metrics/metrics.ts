@@ -2,6 +2,7 @@
 import type { Line } from '../core/line.ts';
 import type { Witness } from '../farm/farm.ts';
 import { formatFor } from './accept.ts';
+import { createDoorCounts, createTlsCounts, type DoorCounts, type TlsCounts } from './door-counts.ts';
 import { contentTypes, render } from './exposition.ts';
 import { createGrpcCalls, type GrpcCalls } from './grpc-calls.ts';
 import { createInstruments, familiesOf } from './instruments.ts';
@@ -26,6 +27,9 @@ export type Metrics = {
   readonly witness: Witness;
   /** For the gRPC door. */
   readonly grpc: GrpcCalls;
+  /** For one door, by its name. */
+  readonly door: (name: string) => DoorCounts;
+  readonly tls: TlsCounts;
   /** For the tick. */
   readonly gauges: TickGauges;
   /** @param accept the request's Accept header; undefined: it has none. */
@@ -49,6 +53,8 @@ export const createMetrics = ({ version, lines, propertyLabels, pool }: MetricsP
   return {
     witness: createWitness(instruments, bounds),
     grpc: createGrpcCalls(instruments),
+    door: (name) => createDoorCounts(instruments, name),
+    tls: createTlsCounts(instruments),
     gauges: createTickGauges(instruments, bounds, propertyLabels),
     contentType: (accept) => contentTypes[formatFor(accept)],
     text: async (accept) => {

@@ -26,6 +26,8 @@ export type TickGauges = {
   readonly sessions: (table: SessionTable) => void;
   /** After every read of the farm's gauges (farm/read-gauges.ts). */
   readonly farm: (gauges: FarmGauges) => void;
+  /** Of each instance that has a shopfloor, whether its bridge waits for people after a restore. */
+  readonly pauses: (pauses: readonly { readonly instance: string; readonly isPaused: boolean }[]) => void;
   /** The breaker of each instance's shopfloor. */
   readonly breakers: (breakers: readonly { readonly instance: string; readonly state: BreakerState }[]) => void;
 };
@@ -67,6 +69,12 @@ export const createTickGauges = (
     },
     farm: (gauges) => {
       setFarm(m, bounds, gauges);
+    },
+    pauses: (pauses) => {
+      m.stationgrid_bridge_paused.reset();
+      for (const { instance, isPaused } of pauses) {
+        m.stationgrid_bridge_paused.set({ instance: bounds.instance(instance) }, isPaused ? 1 : 0);
+      }
     },
     breakers: (breakers) => {
       m.stationgrid_shopfloor_breaker.reset();

@@ -36,7 +36,7 @@ async function serve(
   request: http.IncomingMessage,
   response: http.ServerResponse,
 ): Promise<void> {
-  const path = (request.url ?? '/').replace(/\?.*$/s, '').replace(/(?!^)\/+$/, '');
+  const path = (request.url ?? '/').replace(/\?.*$/s, '').replace(/(?<=^\/|[^/])\/+$/, '');
   const body = await readBody(request);
   if (body === 'cut') return;
   if (body === 'too large') {

@@ -40,24 +40,31 @@ const COLUMNS = `
 /** A session as its home saw it; the write applies only while that is still true. */
 export type Attached = { readonly name: string; readonly attachEpoch: number };
 
-/** The fence of every write through a session: locks those still attached here, by name, and says which and when. */
+/**
+ * The fence of every write through a session: locks those still attached here, by name, and says which and when. By epoch,
+ * not by name alone: a replica that took a session again may still have a write of its former time.
+ */
 export const lockAttached = async (
   db: Queryable,
   sessions: readonly Attached[],
-): Promise<{ readonly now: Date; readonly names: ReadonlySet<string> }> => {
-  const { rows } = await db.query<{ now: Date; name: string | null }>(
+): Promise<{ readonly now: Date; readonly isAttached: (session: Attached) => boolean }> => {
+  const { rows } = await db.query<{ now: Date; name: string | null; attachEpoch: number }>(
     `with locked as (
-       select s.name from bot_sessions s
+       select s.name, s.attach_epoch from bot_sessions s
        join jsonb_to_recordset($1::jsonb) as r(name text, "attachEpoch" bigint)
          on s.name = r.name and s.attach_epoch = r."attachEpoch"
        where s.state <> 'CLOSED'
        order by s.name for update of s)
-     select farm_now() as now, locked.name from (select) one left join locked on true`,
+     select farm_now() as now, locked.name, locked.attach_epoch as "attachEpoch"
+     from (select) one left join locked on true`,
     [asJson(sessions.map(({ name, attachEpoch }) => ({ name, attachEpoch })))],
   );
   const [first] = rows;
   if (first === undefined) throw new Error('farm_now() returned no row');
-  return { now: first.now, names: new Set(rows.flatMap((row) => (row.name === null ? [] : [row.name]))) };
+  const epochs = new Map(
+    rows.flatMap(({ name, attachEpoch }) => (name === null ? [] : [[name, attachEpoch] as const])),
+  );
+  return { now: first.now, isAttached: ({ name, attachEpoch }) => epochs.get(name) === attachEpoch };
 };
 
 /** Takes sessions over to this replica: those still open get a new epoch, which fences the former home. */

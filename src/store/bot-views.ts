@@ -50,6 +50,8 @@ export const readBotPage = async (
 
 /** Null: no bot of that id ever came to that instance. */
 export const readBot = async (db: Queryable, instance: string, botId: string): Promise<BotViewRow | null> => {
+  // No stored id holds U+0000, and PostgreSQL would not even take the question.
+  if (botId.includes('\0')) return null;
   const { rows } = await db.query<BotViewRow>(`${SELECT} where b.instance = $1 and b.bot_id = $2`, [instance, botId]);
   return rows[0] ?? null;
 };

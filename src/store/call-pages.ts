@@ -100,6 +100,16 @@ export const readCallView = async (
   return rows[0] ?? null;
 };
 
+/** In no order; unknown ids are left out. */
+export const readCallViews = async (db: Queryable, ids: readonly string[]): Promise<CallView[]> => {
+  if (ids.length === 0) return [];
+  const { rows } = await db.query<CallView>(
+    `select ${COLUMNS} from shopfloor_calls c join lanes l on l.device_id = c.device_id where c.id = any($1::uuid[])`,
+    [ids],
+  );
+  return rows;
+};
+
 /** One send of a call, as journalled. */
 export type SendView = {
   readonly number: number;
@@ -155,9 +165,9 @@ export const readLanePage = async (
      order by l.blocked desc, l.device_id desc limit $5`,
     [instance, blockedOnly, page.after?.blocked ?? null, page.after?.deviceId ?? null, page.size],
   );
-  const { rows: heads } = await db.query<CallView>(
-    `select ${COLUMNS} from shopfloor_calls c join lanes l on l.device_id = c.device_id where c.id = any($1::uuid[])`,
-    [lanes.flatMap(({ headId }) => (headId === null ? [] : [headId]))],
+  const heads = await readCallViews(
+    db,
+    lanes.flatMap(({ headId }) => (headId === null ? [] : [headId])),
   );
   const byId = new Map(heads.map((head) => [head.id, head]));
   return lanes.map(({ headId, ...lane }) => ({ ...lane, head: headId === null ? null : (byId.get(headId) ?? null) }));

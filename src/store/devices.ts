@@ -96,13 +96,18 @@ export const settleDevices = async (
   );
 };
 
+/** A lease closes, and its DUT begins to settle, in one transaction: this much apart at the very most. */
+const ONE_TRANSACTION_MS = 10_000;
+
 /**
- * The bot is back, OK, without the lease: the DUTs are settled, but for those that the very session left unclean. Returns
- * those that were settling.
+ * The bot is back, OK, without the lease: the DUTs that it left unclean are settled, but for those that the very session
+ * did. What another bot left unclean that bot may still be running, so this one's word says nothing of it. Returns those
+ * that were settling.
  */
 export const endSettling = async (
   db: Queryable,
   sessions: readonly { readonly name: string; readonly deviceIds: readonly number[] }[],
+  dutGraceMs: number,
 ): Promise<number[]> => {
   const declared = sessions.flatMap(({ name, deviceIds }) => deviceIds.map((id) => ({ name, id })));
   if (declared.length === 0) return [];
@@ -111,11 +116,20 @@ export const endSettling = async (
        select d.id from devices d
        where d.settling_until is not null and d.id in (
          select r.id from jsonb_to_recordset($1::jsonb) as r(name text, id bigint)
-         where not exists (select from leases l where l.session_name = r.name and l.device_id = r.id))
+         join bot_sessions s on s.name = r.name
+         where r.id = d.id
+           and not exists (select from leases l where l.session_name = r.name and l.device_id = r.id)
+           -- The lease that left it unclean was this bot's: its session ended no earlier than it did.
+           and exists (
+             select from bot_sessions own join leases l on l.session_name = own.name
+             where own.instance = s.instance and own.bot_id = s.bot_id and l.device_id = d.id
+               and (own.closed_at is null or own.closed_at >= d.settling_until - $2 * interval '1 millisecond')
+               and l.closed_at >= d.settling_until - $2 * interval '1 millisecond'
+               and l.closed_reason = d.settling_reason))
        order by d.id for update)
      update devices d set settling_until = null, settling_reason = null from locked where d.id = locked.id
      returning d.id`,
-    [asJson(declared)],
+    [asJson(declared), dutGraceMs + ONE_TRANSACTION_MS],
   );
   return rows.map((row) => row.id);
 };

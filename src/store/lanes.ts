@@ -19,7 +19,7 @@ export const readLaneInstances = async (db: Queryable): Promise<string[]> => {
 };
 
 /**
- * Takes due lanes that nobody owns, the longest due first. A lane whose owner went away without a word is free only when
+ * Takes due lanes that nobody owns, the longest due first; none of an instance whose bridge is paused. A lane whose owner went away without a word is free only when
  * its time is over, and by then no call of the old owner is under way (invariant 13).
  * @param wanted so many lanes of these instances together, one entry for each shopfloor.
  */
@@ -34,7 +34,8 @@ export const claimLanes = async (
        from jsonb_to_recordset($1::jsonb) as w(instances jsonb, lanes integer)
        cross join lateral (
          select due.device_id
-         from jsonb_array_elements_text(w.instances) as i(instance)
+         from (select instance from jsonb_array_elements_text(w.instances) as told(instance)
+               where not bridge_is_paused(instance)) i
          cross join lateral (
            select l.device_id, l.due_at from lanes l
            where l.instance = i.instance and l.due_at <= farm_now()
@@ -51,28 +52,30 @@ export const claimLanes = async (
 };
 
 /**
- * Locks those of the lanes that are still this replica's and at these positions, by id, and says which they are, and when
- * that was. A lane past its position was moved by a commit whose answer was lost: moved once more, it would pass over a
+ * Locks those of the lanes that are still this replica's and at these positions, by id, and says which they are, under
+ * which epoch, and when that was. A lane past its position was moved by a commit whose answer was lost: moved once more, it would pass over a
  * call that nobody has sent.
  */
 export const lockOwnedLanes = async (
   db: Queryable,
   replica: string,
   lanes: readonly (OwnedLane & { readonly position: number })[],
-): Promise<{ readonly now: Date; readonly deviceIds: ReadonlySet<number> }> => {
-  const { rows } = await db.query<{ now: Date; deviceId: number | null }>(
+): Promise<{ readonly now: Date; readonly epochs: ReadonlyMap<number, number> }> => {
+  const { rows } = await db.query<{ now: Date; deviceId: number | null; epoch: number }>(
     `with locked as (
-       select l.device_id from lanes l
+       select l.device_id, l.owner_epoch from lanes l
        join jsonb_to_recordset($2::jsonb) as r("deviceId" bigint, epoch bigint, position bigint)
          on l.device_id = r."deviceId" and l.owner_epoch = r.epoch and l.head_position = r.position
        where l.owner = $1
        order by l.device_id for update of l)
-     select farm_now() as now, locked.device_id as "deviceId" from (select) one left join locked on true`,
+     select farm_now() as now, locked.device_id as "deviceId", locked.owner_epoch as epoch
+     from (select) one left join locked on true`,
     [replica, asJson(lanes.map(({ deviceId, epoch, position }) => ({ deviceId, epoch, position })))],
   );
   const [first] = rows;
   if (first === undefined) throw new Error('farm_now() returned no row');
-  return { now: first.now, deviceIds: new Set(rows.flatMap(({ deviceId }) => (deviceId === null ? [] : [deviceId]))) };
+  const epochs = rows.flatMap(({ deviceId, epoch }) => (deviceId === null ? [] : [[deviceId, epoch] as const]));
+  return { now: first.now, epochs: new Map(epochs) };
 };
 
 export type LaneStep = {

@@ -59,9 +59,9 @@ export async function migrate(client: ClientBase, options: MigrateOptions = {}):
     );
     const status = await migrationStatus(client, options);
     refuseStrangeHistory(status);
-    for (const migration of status.pending) await apply(client, migration);
-    if (options.applicationRole !== undefined)
-      await grantFarm(client, options.applicationRole, status.pending.length > 0);
+    for (const migration of status.pending) await apply(client, migration, options.applicationRole);
+    // Where there was nothing to apply, the role may still be new.
+    if (options.applicationRole !== undefined) await grantFarm(client, options.applicationRole, false);
     return status.pending;
   } finally {
     await client.query('select pg_advisory_unlock($1)', [MIGRATION_LOCK]);
@@ -127,7 +127,12 @@ function listed(migrations: readonly Pick<Migration, 'number' | 'name'>[]): stri
   return migrations.map(({ number, name }) => `${String(number).padStart(4, '0')}_${name}`).join(', ');
 }
 
-async function apply(client: ClientBase, { number, name, sha256, sql }: Migration): Promise<void> {
+/** With its grants in one transaction: a start that is killed in between would find nothing left to do. */
+async function apply(
+  client: ClientBase,
+  { number, name, sha256, sql }: Migration,
+  applicationRole: string | undefined,
+): Promise<void> {
   await client.query('begin');
   try {
     await client.query(sql);
@@ -136,6 +141,7 @@ async function apply(client: ClientBase, { number, name, sha256, sql }: Migratio
       name,
       sha256,
     ]);
+    if (applicationRole !== undefined) await grantFarm(client, applicationRole, true);
     await client.query('commit');
   } catch (error) {
     await client.query('rollback').catch(() => undefined);
@@ -144,15 +150,20 @@ async function apply(client: ClientBase, { number, name, sha256, sql }: Migratio
   }
 }
 
-/** Rows may be read and written, the schema and its history not. */
+/** Tables to which a farm only ever adds. */
+const ONLY_ADDED_TO = ['audit'];
+
+/** Rows may be read and written, the schema and its history not, and of some tables nothing may be taken back. */
 async function grantFarm(client: ClientBase, role: string, isSchemaNew: boolean): Promise<void> {
   const { rows } = await client.query<{ isGranted: boolean; sql: string }>(
     `select has_table_privilege($1::text, 'schema_migrations', 'select') as "isGranted",
        format('grant usage on schema public to %1$I;
          grant select, insert, update, delete on all tables in schema public to %1$I;
          grant usage, select, update on all sequences in schema public to %1$I;
-         revoke insert, update, delete on schema_migrations from %1$I', $1::text) as sql`,
-    [role],
+         revoke insert, update, delete on schema_migrations from %1$I', $1::text) ||
+       (select coalesce(string_agg(format('; revoke update, delete, truncate on %I from %I', name, $1::text), ''), '')
+        from unnest($2::text[]) as name where to_regclass(name) is not null) as sql`,
+    [role, ONLY_ADDED_TO],
   );
   for (const { isGranted, sql } of rows) if (isSchemaNew || !isGranted) await client.query(sql);
 }

@@ -17,6 +17,18 @@ export type Listening = {
   readonly close: () => Promise<void>;
 };
 
+/** How notices travel between the replicas of a farm. Either may reject while the database is away. */
+export type Notices = {
+  readonly send: (payload: string) => Promise<void>;
+  readonly listen: (heard: (payload: string) => void) => Promise<Listening>;
+};
+
+/** @param url of a direct connection, without a pooling proxy between. */
+export const createNotices = (db: Queryable, url: string, connectMs: number): Notices => ({
+  send: (payload) => sendNotice(db, payload),
+  listen: (heard) => listenForNotices(url, connectMs, heard),
+});
+
 /** Listens on a connection of its own: one in a pool would be handed out, or lost unseen. */
 export const listenForNotices = async (
   url: string,

@@ -28,9 +28,10 @@ const SERVER_VERSION_MIN = 150_000;
 const { INT8 } = pg.types.builtins;
 const INT8_ARRAY = 1016;
 
-const types = new pg.TypeOverrides();
-types.setTypeParser(INT8, Number);
-types.setTypeParser(INT8_ARRAY, (text: string) => text.slice(1, -1).split(',').filter(Boolean).map(Number));
+/** How columns are read on every connection of a farm. */
+export const columnTypes = new pg.TypeOverrides();
+columnTypes.setTypeParser(INT8, Number);
+columnTypes.setTypeParser(INT8_ARRAY, (text: string) => text.slice(1, -1).split(',').filter(Boolean).map(Number));
 
 /**
  * The pool of one replica. `onLost` hears of connections that broke while nothing ran on them; the pool replaces them by
@@ -51,7 +52,7 @@ export function createPool(
     lock_timeout: limits.lockMs,
     idle_in_transaction_session_timeout: limits.idleInTransactionMs,
     keepAlive: true,
-    types,
+    types: columnTypes,
   });
   pool.on('error', onLost);
   // The pool listens to its idle connections only; one that breaks between two statements of a transaction would

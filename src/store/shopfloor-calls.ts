@@ -50,7 +50,10 @@ export const settleAbandonedSends = async (db: Queryable, callIds: readonly stri
   return rows.map((row) => row.id);
 };
 
-/** Journals a send of each call, before its first byte leaves; returns the send's number by call. */
+/**
+ * Journals a send of each call, before its first byte leaves; returns the send's number by call. None is journalled while
+ * the bridge of its instance is paused.
+ */
 export const journalSends = async (
   db: Queryable,
   replica: string,
@@ -58,10 +61,15 @@ export const journalSends = async (
 ): Promise<ReadonlyMap<string, number>> => {
   if (calls.length === 0) return new Map();
   const { rows } = await db.query<{ id: string; number: number }>(
-    `with counted as (
+    `with r as (
+       select * from jsonb_to_recordset($1::jsonb) as r(id uuid, body text)
+     ), paused as (
+       select told.instance from (select distinct c.instance from shopfloor_calls c join r on c.id = r.id) told
+       where bridge_is_paused(told.instance)
+     ), counted as (
        update shopfloor_calls c set sends = c.sends + 1, body = coalesce(c.body, r.body)
-       from jsonb_to_recordset($1::jsonb) as r(id uuid, body text)
-       where c.id = r.id and c.state = 'OWED'
+       from r
+       where c.id = r.id and c.state = 'OWED' and not exists (select from paused where paused.instance = c.instance)
        returning c.id, c.sends as number
      ), journal as (
        insert into call_sends (call_id, number, replica) select id, number, $2 from counted order by id)

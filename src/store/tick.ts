@@ -32,6 +32,11 @@ export type TickAnswer = {
   readonly hotRequirements: readonly number[];
   readonly hotDevices: readonly number[];
   readonly hotBots: readonly { readonly instance: string; readonly botId: string }[];
+  /** The database is not the one that a farm last looked at: noticeRestore is due. */
+  readonly restored: boolean;
+  /** The number of the last restore; 0: none. And by instance, up to which one its bridge was resumed. */
+  readonly restores: number;
+  readonly resumes: Readonly<Record<string, number>>;
   readonly sessions: readonly { readonly instance: string; readonly status: number; readonly n: number }[];
   readonly due: {
     readonly sessions: boolean;
@@ -104,6 +109,9 @@ const TICK = `
          from home h join bot_sessions s on s.name = h.name
          where exists (select from jobs j where j.instance = s.instance and j.requested_bot_id = s.bot_id
                          and j.state = 'QUEUED' and j.held_by is null and j.device_id is null)),
+       'restored', (select coalesce(bool_or(m.database_mark <> database_mark()), false) from farm_marks m),
+       'restores', (select coalesce(max(number), 0) from restores),
+       'resumes', (select coalesce(jsonb_object_agg(instance, restore), '{}') from bridge_resumes),
        'sessions', (select coalesce(jsonb_agg(s), '[]') from (
            select instance, status, count(*) as n from bot_sessions where state = 'OPEN' group by instance, status) s),
        'due', jsonb_build_object(

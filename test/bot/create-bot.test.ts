@@ -171,6 +171,23 @@ test('fences itself 30 s before the farm may give the work away, and comes back 
   expect(bot.state()).toEqual({ session: null, isDraining: false, leases: [] });
 });
 
+test('begins no other test when its host wakes after the fence, though no timer has told it yet', async () => {
+  let sleptMs = 0;
+  const manual = createManualClock();
+  const clock = { ...manual, monotonicMs: () => manual.monotonicMs() + sleptMs };
+  const { farm, probes } = startBot({ clock });
+  const [test] = fat.tests!;
+  (await farm.next()).reply([pending('L', { ...fat, tests: [test!, { ...test!, testId: 'FAT.Second' }] })]);
+  (await farm.next()).reply([active('L')]);
+  await expect.poll(() => probes.length).toBe(1);
+  sleptMs = 60_000;
+  // The first thing that runs when the host is awake: the test ends by itself.
+  probes[0]!.end();
+  const back = await farm.next();
+  expect([back.kind, told(back.session)]).toEqual(['create', []]);
+  expect(probes).toHaveLength(1);
+});
+
 test('a request that was answered moves the fence, counted from when it was sent', async () => {
   const { farm, clock, run } = startBot();
   const probe = await run();

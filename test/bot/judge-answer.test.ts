@@ -19,7 +19,8 @@ test.each<[string, number, Partial<Asked>, string]>([
   ['a session nobody knows',                   3,  {},                                 'session-lost'],
   ['a restart while we join',                  14, { call: 'create', isIdle: false },  'outage'],
   ['an instance nobody knows',                 3,  { call: 'create', isIdle: false },  'refused'],
-  ['a token that is not for this bot',         7,  { call: 'create', isIdle: false },  'refused'],
+  ['a token that is not for this bot',         7,  { call: 'create', isIdle: false },  'denied'],
+  ['a token that holds no longer',             16, {},                                 'denied'],
 ])('%s', (_, code, asked, kind) => {
   expect(judgeAnswer({ kind: 'failed', code, message: '' }, { ...poll, ...asked }).kind).toBe(kind);
 });

@@ -57,7 +57,9 @@ test('a folder without a database is told, not filled', async () => {
 });
 
 test('an unreachable database: its address without the password', async () => {
-  const { code, stderr } = await runCli(['db', 'status', '--database', 'postgresql://me:hush@127.0.0.1:1/farm']);
+  const { code, stderr } = await runCli(['db', 'status'], {
+    env: { STATIONGRID_DATABASE_URL: 'postgresql://me:hush@127.0.0.1:1/farm' },
+  });
   expect(code).toBe(4);
   expect(stderr).toContain('the database at postgresql://me:***@127.0.0.1:1/farm cannot be reached');
   expect(stderr).not.toContain('hush');

@@ -127,10 +127,30 @@ test('a wrong configuration names every problem, and what to do', async () => {
 });
 
 test('config print shows what is in force, secrets hidden', async () => {
-  const { code, stdout } = await runCli(['config', 'print', '--database', 'postgresql://u:secret@db/x']);
+  const { code, stdout } = await runCli(['config', 'print'], {
+    env: { STATIONGRID_DATABASE_URL: 'postgresql://u:secret@db/x' },
+  });
   expect(code).toBe(0);
   expect(stdout).toContain('databaseUrl: "***"');
   expect(stdout).not.toContain('secret');
+});
+
+test.each([
+  ['--database', 'postgresql://u:hush@db/x'],
+  ['--database', 'postgresql://u:hush@/x?host=/tmp'],
+  ['--database', 'postgresql://u@db/x?password=hush'],
+  ['--set', 'databaseUrl=postgresql://u:hush@db/x'],
+])('a password on the command line is refused, with where it may stand: %s %s', async (...words) => {
+  const { code, stdout, stderr } = await runCli(['config', 'print', ...words]);
+  expect(code).toBe(78);
+  expect(stderr).toContain('STATIONGRID_DATABASE_URL');
+  expect(stderr).toContain('databaseUrlFile');
+  expect(stdout + stderr).not.toContain('hush');
+});
+
+test('an address without a password may stand on the command line', async () => {
+  const { code } = await runCli(['config', 'print', '--database', 'postgresql://u@db/x']);
+  expect(code).toBe(0);
 });
 
 /** A port that was free a moment ago. */

@@ -5,14 +5,20 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
+import { openDebianPostgres } from '../support/debian-postgres.ts';
+import { freePort } from '../support/farm-site.ts';
 import { allPages, blocksOf, readPage, root } from './pages.ts';
 
+/** It needs a server that fits PostgreSQL's own tools. */
+const BACKUP = 'docs/how-to/backup.md';
 const pages = allPages()
   .map(({ path }) => path)
-  .filter((path) => /^docs\/how-to\/(?!README)/.test(path));
+  .filter((path) => /^docs\/how-to\/(?!README)/.test(path) && path !== BACKUP);
 
 /** A page waits for what it makes; this ends one that hangs. */
 const PAGE_MS = 180_000;
+/** With a download of Debian's packages. */
+const FETCH_MS = 600_000;
 
 let folder: string;
 let database: FreshDatabase;
@@ -38,6 +44,8 @@ beforeAll(async () => {
     STATIONGRID_INSTANCE: 'line-1',
     PARTNER_URL: shopfloor,
     DATABASE_URL: database.ownerUrl,
+    // Where the farm's configuration is.
+    STATIONGRID_DATA: join(folder, 'data'),
   });
 });
 
@@ -87,10 +95,13 @@ const environment = (more: Readonly<Record<string, string>>): Record<string, str
 };
 
 /** Runs a page's blocks as one script, and ends whatever it has left running. */
-const runScript = (script: string): Promise<{ readonly code: number | null; readonly output: string }> => {
+const runScript = (
+  script: string,
+  env: Readonly<Record<string, string>> = pageEnv,
+): Promise<{ readonly code: number | null; readonly output: string }> => {
   const child = spawn('bash', ['-euxo', 'pipefail', '-c', script], {
     cwd: root,
-    env: environment(pageEnv),
+    env: environment(env),
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -113,17 +124,68 @@ const endGroup = (pid: number | undefined): void => {
   }
 };
 
-const missingTools = ['bash', 'curl'].filter((tool) => spawnSync(tool, ['--version']).status !== 0);
+const isMissing = (tool: string): boolean =>
+  spawnSync(tool, [tool === 'openssl' ? 'version' : '--version']).status !== 0;
+/** Of those that not every machine has. */
+const missingFor = (script: string): readonly string[] =>
+  ['bash', 'curl', ...(script.includes('openssl ') ? ['openssl'] : [])].filter(isMissing);
 
 it('has a page to run', () => {
   expect(pages.length).toBeGreaterThan(0);
 });
 
 it.for(pages)('does what %s says', { timeout: PAGE_MS }, async (path, { skip }) => {
-  skip(missingTools.length > 0, `this machine has no ${missingTools.join(' and no ')}`);
-  const { code, output } = await runScript(blocksOf(readPage(path), 'sh').join('\n'));
+  const script = blocksOf(readPage(path), 'sh').join('\n');
+  const missing = missingFor(script);
+  skip(missing.length > 0, `this machine has no ${missing.join(' and no ')}`);
+  const { code, output } = await runScript(script);
   expect(code, output).toBe(0);
 });
+
+it(
+  `does what ${BACKUP} says, and the restored farm starts`,
+  { timeout: FETCH_MS },
+  async ({ skip, onTestFinished }) => {
+    const missing = missingFor('');
+    skip(missing.length > 0, `this machine has no ${missing.join(' and no ')}`);
+    const debian = await openDebianPostgres();
+    if ('skip' in debian) return skip(debian.skip);
+    onTestFinished(debian.close);
+    const server = debian.server('server');
+    await server.found();
+    await server.start();
+    await server.query(`create database farm encoding 'UTF8' template template0`);
+    const farm = ['--config', 'examples/line.yaml', '--database', server.url('farm')];
+    const address = await serving(
+      ['serve', ...farm, '--grpc', '127.0.0.1:0', '--http', '127.0.0.1:0'],
+      /^gRPC (\S+)$/m,
+    );
+    const enqueue =
+      'npx stationgrid job enqueue --station SMT --serial serials.mlb_serial_number=KEPT --handler SMT.Probe=simulate';
+    const env = {
+      STATIONGRID_SERVER: address,
+      STATIONGRID_INSTANCE: 'line-1',
+      DATABASE_URL: server.url('farm'),
+      RESTORED_URL: server.url('stationgrid_restored'),
+      ...debian.env,
+      PATH: [environment({})['PATH'], debian.env.PATH].join(delimiter),
+    };
+    // Any two ports that nobody has; the page's own may be taken on this machine.
+    const [grpc, http] = [await freePort(), await freePort()];
+    const page = blocksOf(readPage(BACKUP), 'sh')
+      .join('\n')
+      .replaceAll(':50061', `:${grpc}`)
+      .replaceAll(':8091', `:${http}`);
+    const { code, output } = await runScript(`${enqueue}\n${page}`, env);
+    expect(code, output).toBe(0);
+    const kept = "select state from jobs join device_serials s on s.device_id = jobs.device_id where s.value = 'KEPT'";
+    expect(await server.query(kept, 'stationgrid_restored')).toEqual([{ state: 'QUEUED' }]);
+    expect(await server.query('select number, cause from restores order by number', 'stationgrid_restored')).toEqual([
+      { number: 1, cause: 'MOVED' },
+      { number: 2, cause: 'SAID' },
+    ]);
+  },
+);
 
 function toManifest(read: unknown): { readonly bin: Readonly<Record<string, string>> } {
   return read as { readonly bin: Readonly<Record<string, string>> };

@@ -155,6 +155,21 @@ describe('a bot that comes back with a new session', () => {
   });
 });
 
+describe('a call whose caller no longer waits', () => {
+  it('begins no session, and ends none: the bot may have begun the other one since', async () => {
+    const job = await enqueueJob(home, jobRequest());
+    const bot = await connect(home, 'b');
+    await bot.poll([active(only(bot.created).id)]);
+    const { createBotSession } = await import('../../src/farm/create-bot-session.ts');
+    const self = { status: 1, version: '', capacity: 1, properties: '{}', duts: [] };
+    const request = { instance: 'line-1', botId: 'b', peer: 'test', self, leases: [] };
+    const late = createBotSession(home, request, AbortSignal.abort());
+    await expect(late).rejects.toMatchObject({ kind: 'UNAVAILABLE', reason: 'CALLER_LEFT' });
+    expect(await leasesOf(home, job.id)).toEqual(['ACTIVE']);
+    expect(only(await bot.poll([active(only(bot.created).id)])).state).toBe('ACTIVE');
+  });
+});
+
 describe('a DUT that was left unclean', () => {
   const runsOn = async (unit: string) => {
     const job = await enqueueJob(home, jobRequest({ serials: mlb(unit), attemptsMax: 1 }));
@@ -168,6 +183,33 @@ describe('a DUT that was left unclean', () => {
     await runsOn('U1');
     await connect(home, 'b', { duts: [board('U1')] });
     expect(await settlingOf()).toEqual([null]);
+  });
+
+  it('goes on settling when another bot that can reach it begins a session: the first may be running it still', async () => {
+    await connect(home, 'neighbour', { duts: [board('U0'), board('U1')] });
+    const { job } = await runsOn('U1');
+    await later(91_000);
+    await sweepSessions(home);
+    await sweepLeases(home);
+    expect(await leasesOf(home, job.id)).toEqual(['LOST']);
+    await connect(home, 'neighbour', { duts: [board('U0'), board('U1')] });
+    expect(await settlingOf()).toEqual([null, expect.any(String)]);
+    await connect(home, 'b', { duts: [board('U1')] });
+    expect(await settlingOf()).toEqual([null, null]);
+  });
+
+  it('goes on settling when its bot comes back and runs the lost lease still; nor is that bot given more', async () => {
+    const { id } = await runsOn('U1');
+    await later(91_000);
+    await sweepSessions(home);
+    await sweepLeases(home);
+    await enqueueJob(home, jobRequest({ serials: mlb('U1') }));
+    await enqueueJob(home, jobRequest());
+    const back = await connect(home, 'b', { duts: [board('U1')], leases: [active(id)] });
+    expect(back.created.leases).toEqual([]);
+    expect(await settlingOf()).toEqual([expect.any(String)]);
+    // It has heard that the lease is not its own, and has let go: only the DUT waits.
+    expect((await back.poll([], { duts: [] })).leases).toHaveLength(1);
   });
 
   it('goes on settling when its bot comes back but is not OK, until it says so', async () => {

@@ -75,6 +75,23 @@ it('moves a lane on once, though the answer to the commit was lost and the send 
   expect(await claim()).toMatchObject({ id: ids[1], number: 2 });
 });
 
+it('fences what an earlier ownership of its own lane sent, though both are recorded in one commit', async () => {
+  const record = createCallRecorder(farm, render);
+  const before = await claim();
+  await database.setNow(new Date(NOW.getTime() + farm.limits.lanes.leaseMs));
+  const now = await claim();
+  expect([before, now]).toMatchObject([
+    { id: ids[0], number: 1, epoch: 1 },
+    { id: ids[0], number: 2, epoch: 2 },
+  ]);
+  const refused = { ...answered(now), outcome: 'refused', words: 'no connection', reply: null } as const;
+  // In one turn of the loop, as when both waited for a database that came back.
+  const recorded = await Promise.all([record(answered(before), never), record(refused, never)]);
+  expect(recorded).toEqual([{ kind: 'fenced' }, { kind: 'let go', waitMs: expect.any(Number) }]);
+  const { rows } = await farm.pool.query('select state, ambiguous from shopfloor_calls where id = $1', [ids[0]]);
+  expect(rows).toEqual([{ state: 'OWED', ambiguous: true }]);
+});
+
 it('keeps what the shopfloor said while the database is busy', async () => {
   const blocker = await database.pool.connect();
   await blocker.query('begin');

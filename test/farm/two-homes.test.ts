@@ -69,6 +69,24 @@ describe('a bot that changes replica at every call', () => {
     await expect.poll(() => a.sessions.byName.size).toBe(0);
   });
 
+  it('is back where it was: what was still to be written there of its former time changes nothing', async () => {
+    const job = await enqueueJob(a, jobRequest());
+    const bot = await connect(a, 'hops');
+    const { id } = only(bot.created);
+    await bot.poll([active(id)], { at: a });
+    const before = a.sessions.byName.get(bot.name)!;
+    await bot.poll([active(id)], { at: b });
+    await bot.poll([active(id)], { at: a });
+    const now = a.sessions.byName.get(bot.name)!;
+    expect(now.attachEpoch).toBe(before.attachEpoch + 2);
+    const givesUp = { leaseId: id, event: 'SHOWN_CANCELLED', why: 'it did once', completion: null } as const;
+    // In one turn of the loop, as when both waited for a database that came back.
+    const written = await Promise.all([a.write(before, { steps: [givesUp] }), a.write(now, { echoes: [id] })]);
+    expect(written.map(({ kind }) => kind)).toEqual(['detached', 'written']);
+    expect(await stateOf(a, job.id)).toMatchObject({ state: 'LEASED', attempts: 1 });
+    expect(a.sessions.byName.get(bot.name)).toBe(now);
+  });
+
   it('and no longer lists what it runs has lost it with the second such call, as anywhere', async () => {
     const job = await enqueueJob(a, jobRequest({ attemptsMax: 1 }));
     const bot = await connect(a, 'hops');
@@ -104,13 +122,23 @@ describe('a replica whose memory of a session is old', () => {
     expect(await stateOf(a, job.id)).toMatchObject({ state: 'FINISHED', attempts: 1 });
   });
 
+  it('tells no bot CANCELLED by it: a lease that it does not know may be one of another home', async () => {
+    const deaf = openDeaf();
+    const bot = await connect(deaf, 'b');
+    await enqueueJob(b, jobRequest());
+    const { id } = only(await bot.poll([], { at: b }));
+    const back = await bot.poll([active(id)], { at: deaf });
+    expect(back.cancelledOnce).toEqual([]);
+    expect(only(back)).toMatchObject({ id, state: 'ACTIVE' });
+  });
+
   it('stores results all the same: they are fenced by the lease, not by where they came in', async () => {
     const deaf = openDeaf();
     const bot = await connect(deaf, 'b', { duts: [board('U1')] });
     await enqueueJob(deaf, jobRequest({ serials: mlb('U1') }));
     const { id } = only(await bot.poll());
     await bot.poll([active(id)], { at: b });
-    const report = { session: bot.name, leaseId: id, results: [testResult('probe', 'PASSED')] };
+    const report = { caller: null, session: bot.name, leaseId: id, results: [testResult('probe', 'PASSED')] };
     expect(await reportTestResults(deaf, report)).toEqual({ stored: 1, repeated: 0, stale: 0, fenced: false });
     expect(await reportTestResults(b, report)).toEqual({ stored: 0, repeated: 1, stale: 0, fenced: false });
     await bot.poll([done(id, { results: [] })]);
@@ -131,7 +159,7 @@ describe('a replica whose memory of a session is old', () => {
 
 describe('an event that a bot posts at another replica than its home', () => {
   const post = (at: TestHome, bot: TestBot, type: number, message = 'smoke') =>
-    postBotEvent(at, { session: bot.name, type, message });
+    postBotEvent(at, { session: bot.name, caller: null, type, message });
 
   it('moves no session: the parked poll goes on waiting', async () => {
     const bot = await connect(a, 'b');
@@ -186,9 +214,11 @@ describe('an event that a bot posts at another replica than its home', () => {
     const bot = await connect(a, 'b');
     await connect(a, 'b');
     await expect(post(b, bot, INFO)).rejects.toMatchObject({ kind: 'SESSION_CLOSED' });
-    await expect(postBotEvent(b, { session: 'line-1/x', type: INFO, message: '' })).rejects.toMatchObject({
-      kind: 'SESSION_UNKNOWN',
-    });
+    await expect(postBotEvent(b, { session: 'line-1/x', caller: null, type: INFO, message: '' })).rejects.toMatchObject(
+      {
+        kind: 'SESSION_UNKNOWN',
+      },
+    );
   });
 });
 

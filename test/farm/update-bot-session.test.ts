@@ -74,6 +74,17 @@ describe('a lease in a bot’s list', () => {
     expect(await stateOf(home, one.id)).toMatchObject({ state: 'LEASED', attempts: 1 });
   });
 
+  it('is not left out by calls whose caller has left: they come late, and the bot has started it since', async () => {
+    const job = await enqueueJob(home, jobRequest());
+    const bot = await connect(home, 'b');
+    const { id } = only(bot.created);
+    await bot.poll([active(id)]);
+    const signal = AbortSignal.abort();
+    await Promise.all([bot.poll([], { signal }), bot.poll([], { signal }), bot.poll([], { signal })]);
+    expect(only(await bot.poll([active(id)]))).toMatchObject({ id, state: 'ACTIVE' });
+    expect(await stateOf(home, job.id)).toMatchObject({ state: 'LEASED', attempts: 1 });
+  });
+
   it('left out twice in a row is lost, whatever else those calls change', async () => {
     const one = await enqueueJob(home, jobRequest());
     const bot = await connect(home, 'b');

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Wake } from '../../src/farm/farm.ts';
 import { createWakeHub, type WakeHub } from '../../src/farm/wake-hub.ts';
-import { sendNotice } from '../../src/store/notices.ts';
+import { createNotices, sendNotice } from '../../src/store/notices.ts';
 import { freshDatabase, type FreshDatabase } from '../support/database.ts';
 import { wallClock } from '../support/wall-clock.ts';
 
@@ -24,11 +24,9 @@ const openHub = async (replica: string, noticesPerSecondMax = 1_000): Promise<Te
   const warned: string[] = [];
   const hub = createWakeHub({
     replica,
-    db: database.pool,
-    url: database.url,
+    notices: createNotices(database.pool, database.url, 2_000),
     clock: wallClock,
     log: { info: () => undefined, warn: (_facts, sentence) => warned.push(sentence), error: () => undefined },
-    connectMs: 2_000,
     noticesPerSecondMax,
     missed: () => (opened.missed += 1),
   });
@@ -54,6 +52,7 @@ describe('wakes between replicas', () => {
       { kind: 'job', id: 4 },
       { kind: 'lanes' },
       { kind: 'drains' },
+      { kind: 'tokens' },
     ];
     here.wake(wakes);
     expect(here.heard).toEqual(wakes);

@@ -23,6 +23,7 @@ export const line: Line = {
   anyStation: rule('', null),
   events: new Map(),
   actions: new Map(),
+  claims: [],
 };
 
 export const quietMetrics = (): Metrics =>
@@ -63,7 +64,7 @@ export const event = (kind: FarmEventKind, facts: Record<string, string | boolea
   farmEvent(kind, instance, { leaseId, facts });
 
 /** Changes every metric there is. */
-export const keepBusy = ({ witness, grpc, gauges }: Metrics): void => {
+export const keepBusy = ({ witness, grpc, gauges, door, tls }: Metrics): void => {
   const work = { instance, station: 'FAT' };
   witness.committed([
     event('SESSION_CREATED', { replaced: false }),
@@ -91,10 +92,16 @@ export const keepBusy = ({ witness, grpc, gauges }: Metrics): void => {
   grpc.received(call);
   grpc.sent(call);
   grpc.handled(call, { code: 3, seconds: 0.002 });
+  const { opened, refused } = door('grpc');
+  opened();
+  refused('not HTTP/2');
+  tls.certificateExpires(new Date('2027-01-01T00:00:00Z'));
+  tls.reloadFailed();
   const facts = { replicas: 2, amnesty: false, sessions: [{ instance, status: 1, n: 5 }], quarantined: [{ instance }] };
   gauges.answered(facts, new Date('2026-01-01T00:00:00Z'));
   gauges.sessions(tableOf([{ status: 1, capacity: 2, properties: { model: ['octopus'] } }]));
   gauges.breakers([{ instance, state: 'open' }]);
+  gauges.pauses([{ instance, isPaused: false }]);
   const counts = { due: 3, blocked: 1, owed: 17 };
   gauges.farm({
     jobs: [{ instance, station: 'FAT', state: 'QUEUED', n: 12 }],

@@ -58,6 +58,12 @@ export interface SiteOptions {
   readonly within?: string;
 }
 
+export interface FarmOptions {
+  readonly set?: readonly string[];
+  /** The `stationgrid` of another version; this one's where absent. */
+  readonly command?: string;
+}
+
 /** Short clocks, so that what is waited for comes soon. They fit each other (src/config/check.ts). */
 const SHORT_CLOCKS = [
   'limits.replica.tick=500ms',
@@ -86,7 +92,12 @@ export async function openSite(options: SiteOptions) {
   const running = new Set<Running>();
   const postgres = embeddedFolder(folder);
 
-  const stand = (name: string, words: readonly string[], isReady: (started: Running) => Promise<void>): Standing => {
+  const stand = (
+    name: string,
+    words: readonly string[],
+    isReady: (started: Running) => Promise<void>,
+    command?: string,
+  ): Standing => {
     const logPath = join(folder, `${name}.log`);
     let current: Running | null = null;
     const alive = (): Running => {
@@ -104,7 +115,7 @@ export async function openSite(options: SiteOptions) {
     const log = (): string => readFileSync(logPath, 'utf8');
     return {
       start: async () => {
-        current = startCommand(name, words, logPath);
+        current = startCommand(name, words, logPath, command);
         running.add(current);
         await isReady(current).catch((cause: unknown) => {
           throw new Error(`${name} did not become ready:\n${log()}`, { cause });
@@ -121,22 +132,20 @@ export async function openSite(options: SiteOptions) {
   };
 
   /** A replica; all farms of a site share its data directory. */
-  const farm = async (
-    name = 'farm',
-    { set = [] }: { readonly set?: readonly string[] } = {},
-  ): Promise<StandingFarm> => {
+  const farm = async (name = 'farm', { set = [], command }: FarmOptions = {}): Promise<StandingFarm> => {
     const [address, http] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
     const settings = [...SHORT_CLOCKS, ...(options.set ?? []), ...set].flatMap((setting) => ['--set', setting]);
     const doors = ['--grpc', address, '--http', http, '--log-format', 'json'];
     const words = ['serve', '--config', configPath, '--data', folder, ...doors, ...settings];
     const httpUrl = `http://${http}`;
-    const standing = stand(name, words, async (started) => {
+    const isReady = async (started: Running): Promise<void> => {
       await started.said(/^HTTP /);
       await eventually(async () => {
         const { status } = await fetch(`${httpUrl}/readyz`);
         if (status !== 200) throw new Error(`/readyz answers ${status}`);
       });
-    });
+    };
+    const standing = stand(name, words, isReady, command);
     const parkedPolls = async (instance: string): Promise<number> => {
       const page = await (await fetch(`${httpUrl}/metrics`)).text();
       const sample = page
@@ -172,11 +181,17 @@ export async function openSite(options: SiteOptions) {
     folder,
     shopfloorUrl,
     farm,
-    bot: (botId: string, { address }: StandingFarm, words: readonly string[]): Standing =>
+    bot: (
+      botId: string,
+      { address }: Pick<StandingFarm, 'address'>,
+      words: readonly string[],
+      command?: string,
+    ): Standing =>
       stand(
         botId,
         ['bot', '--server', address, '--bot-id', botId, '--simulate', 'e2e', '--log-format', 'json', ...words],
         () => Promise.resolve(),
+        command,
       ),
     shopfloor: (words: readonly string[] = []): Standing =>
       stand(
@@ -213,7 +228,7 @@ function expectGone(pid: number | null): void {
 const PORT_MIN = 20_000;
 const PORTS = 10_000;
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = PORT_MIN + Math.floor(Math.random() * PORTS);
     const isFree = await new Promise<boolean>((resolve) => {

@@ -89,6 +89,7 @@ export const testLine = (changes: Partial<Line> = {}): Line => ({
   anyStation: testRule(),
   events: new Map(),
   actions: new Map(),
+  claims: [],
   ...changes,
 });
 

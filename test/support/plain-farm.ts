@@ -98,6 +98,7 @@ export function lineAt(
     anyStation: RULE,
     events: new Map(),
     actions: new Map(Object.entries(actions)),
+    claims: [],
   };
 }
 

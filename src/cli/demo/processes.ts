@@ -17,11 +17,11 @@ export type Running = {
   readonly logPath: string;
 };
 
-/** Starts `stationgrid <words>`; its log goes to a file. */
-export const start = (name: string, words: readonly string[], logPath: string): Running => {
+/** Starts `stationgrid <words>`; its log goes to a file. @param command another version's, where one is tried beside ours. */
+export const start = (name: string, words: readonly string[], logPath: string, command = COMMAND): Running => {
   const log = openSync(logPath, 'a');
   const child = toPiped(
-    spawn(process.execPath, [COMMAND, ...words], {
+    spawn(process.execPath, [command, ...words], {
       stdio: ['ignore', 'pipe', log],
       env: { ...process.env, NO_COLOR: '1' },
     }),

@@ -27,6 +27,20 @@ export const asksFarm = (command: Command): Command =>
         .env('STATIONGRID_INSTANCE')
         .default('', '""'),
     )
+    .option('--tls', "speak TLS, and trust the system's authorities")
+    .addOption(
+      new Option('--ca <file>', "speak TLS, and trust these authorities (PEM) for the farm's certificate").env(
+        'STATIONGRID_CA',
+      ),
+    )
+    .option('--cert <file>', 'a client certificate (PEM); with --key')
+    .option('--key <file>', 'its key (PEM), readable by nobody else')
+    .addOption(
+      new Option(
+        '--token-file <file>',
+        'who you are: a JWT of the issuer that the farm trusts, in a file readable by nobody else (or the JWT in STATIONGRID_TOKEN)',
+      ).env('STATIONGRID_TOKEN_FILE'),
+    )
     .addOption(outputOption());
 
 export const outputOption = (): Option =>

@@ -1,5 +1,6 @@
 /** Commands that run something here: the farm, a bot, the partner's stand-in, the demo. */
 import { type Command, Option } from 'commander';
+import { OVERRIDE_FLAG } from '../../config/exposure.ts';
 import { didYouMean } from '../../config/nearest.ts';
 import { listed, wholeNumber } from '../operands.ts';
 import { type Enact, outputOption } from './enact.ts';
@@ -11,13 +12,21 @@ export const configured = (command: Command): Command =>
   command
     .addOption(new Option('--config <file>', 'the configuration file').env('STATIONGRID_CONFIG'))
     .option('--data <dir>', 'the folder of the embedded PostgreSQL (default: .stationgrid)')
-    .option('--database <url>', 'a PostgreSQL server to use instead, as postgresql://user:password@host:5432/name')
+    .option(
+      '--database <url>',
+      'a PostgreSQL server to use instead, as postgresql://user@host:5432/name; a password goes by STATIONGRID_DATABASE_URL',
+    )
     .option('--set <path=value>', 'any other key, such as limits.session.ttl=2min; repeatable', listed);
 
 const served = (command: Command): Command =>
   configured(command)
     .option('--grpc <host:port>', 'where bots and clients reach it (default: 127.0.0.1:50051)')
     .option('--http <host:port>', 'metrics, health and JSON over HTTP (default: 127.0.0.1:8081)')
+    .option(
+      '--ops <host:port>',
+      'a door for probes and scrapes, without credentials; may be bound wide (default: none)',
+    )
+    .option(OVERRIDE_FLAG, 'bind doors wide without TLS or credentials; never in production')
     .option('--log-level <level>', 'debug, info, warn or error (default: info)')
     .option('--log-format <format>', 'json, pretty, or auto: pretty on a terminal (default: auto)');
 
@@ -59,15 +68,22 @@ export const demoGrammar = (parent: Command, enact: Enact): void => {
     );
 };
 
-export const botGrammar = (parent: Command, enact: Enact): void => {
-  parent
+export const botGrammar = (parent: Command, enact: Enact): Command => {
+  const bot = parent
     .command('bot')
-    .description('Join a farm as a DUT bot (the same as stationgrid-bot). Its options and exit codes: bot --help.')
+    .description('Join a farm as a DUT bot, and look after the tokens by which bots prove who they are.')
+    .enablePositionalOptions()
+    .helpOption(false)
+    .helpCommand(false);
+  bot
+    .command('join', { isDefault: true })
+    .description('Join a farm (the default; the same as stationgrid-bot). Its options and exit codes: bot --help.')
     .argument('[options...]')
     .helpOption(false)
     .allowUnknownOption()
     .passThroughOptions()
     .action(enact(async () => (await import('../bot.ts')).runBot));
+  return bot;
 };
 
 export const shopfloorGrammar = (parent: Command, enact: Enact): void => {
@@ -109,6 +125,11 @@ const refuseWords = (command: Command): void => {
   if (word !== undefined) command.error(`error: unknown command '${word}'${didYouMean(word, known)}`);
 };
 
+const restoredHelp = `
+A farm notices by itself when a dump was restored, when a standby was promoted and after a recovery to a point in time. It
+cannot see that files were copied back, or a snapshot of the disk. Say so before the farm starts.
+`;
+
 export const dbGrammar = (parent: Command, enact: Enact): void => {
   const db = parent.command('db').description("Look after the farm's database.");
   configured(
@@ -124,4 +145,12 @@ export const dbGrammar = (parent: Command, enact: Enact): void => {
   )
     .addOption(outputOption())
     .action(enact(async () => (await import('../db.ts')).databaseDoctor));
+  configured(
+    db
+      .command('restored')
+      .description('Say that the database has lost its newest commits: pauses the bridge, moves job numbers ahead.'),
+  )
+    .addHelpText('after', restoredHelp)
+    .addOption(outputOption())
+    .action(enact(async () => (await import('../db.ts')).databaseRestored));
 };

@@ -26,6 +26,22 @@ export const lanesGrammar = (parent: Command, enact: Enact): void => {
     .action(enact(async () => (await import('../calls.ts')).listLanes));
 };
 
+export const bridgeGrammar = (parent: Command, enact: Enact): void => {
+  const bridge = parent
+    .command('bridge')
+    .description('After a restore of the database: see what to compare with the partner, and go on.');
+  limited(
+    asksFarm(
+      bridge
+        .command('reconciliation')
+        .description('List the DUTs of which the shopfloor may know more than the farm; nothing unless it is paused.'),
+    ),
+  ).action(enact(async () => (await import('../bridge.ts')).listReconciliation));
+  asksFarm(bridge.command('resume').description('Let the shopfloor be told again what it is owed.'))
+    .requiredOption('--reason <words>', 'what the comparison has shown, for the record')
+    .action(enact(async () => (await import('../bridge.ts')).resumeBridge));
+};
+
 export const resultsGrammar = (parent: Command, enact: Enact): void => {
   const results = parent.command('results').description('See test results.');
   asksFarm(results.command('list').description('List the test results of a job, all attempts.'))

@@ -1,7 +1,4 @@
-/**
- * The thin layer between grpc-js and the handlers, which are plain functions of a request and its call: what cancels,
- * how long the caller waits, and what an error becomes on the wire.
- */
+/** The thin layer between grpc-js and the port: what cancels, how long the caller waits, what it shows of itself. */
 import { once } from 'node:events';
 import {
   type sendUnaryData,
@@ -12,145 +9,67 @@ import {
   status,
 } from '@grpc/grpc-js';
 import type { Clock } from '../../core/clock.ts';
-import { invalid } from '../../core/refusal.ts';
-import type { Log } from '../../farm/farm.ts';
-import { refuse } from './refuse.ts';
+import type { Origin } from '../../farm/admit.ts';
+import { bearerIn } from '../../farm/identify.ts';
+import { certificateOf } from './certificate.ts';
+import type { Endpoint, Service } from './endpoints.ts';
+import type { Port, WireCall } from './port.ts';
 
-/** Who calls, how long it waits, and whether it still does. */
-export type Call = {
-  /** Milliseconds to the client's deadline; null: it set none. */
-  readonly untilDeadlineMs: number | null;
-  /** Aborts when the client is gone or its deadline has passed. */
-  readonly signal: AbortSignal;
-  /** Where the call came from, `address:port`; for people. */
-  readonly peer: string;
-  /** Whom the caller has proved to be; null: nobody asked. */
-  readonly principal: string | null;
-};
-
-export type Unary<Q, R> = (request: Q, call: Call) => Promise<R>;
-export type Streaming<Q, R> = (request: Q, call: Call) => AsyncIterable<R>;
-
-export type CallName = {
-  readonly type: 'unary' | 'server_stream';
-  /** With its package: `stationgrid.v1.Jobs`. */
-  readonly service: string;
-  readonly method: string;
-};
-
-/** What counts the calls. */
-export type CallWitness = {
-  readonly started: (call: CallName) => void;
-  readonly received: (call: CallName) => void;
-  readonly sent: (call: CallName) => void;
-  readonly handled: (call: CallName, end: { readonly code: number; readonly seconds: number }) => void;
-};
-
-export type AdaptSeams = {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metrics: CallWitness;
-};
-
-type Method = {
-  readonly path: string;
-  readonly requestStream: false;
-  readonly responseStream: boolean;
-  // Methods of one definition differ in their messages; each handler's type is checked against its own below.
-  readonly requestDeserialize: (bytes: Buffer) => unknown;
-  readonly responseDeserialize: (bytes: Buffer) => unknown;
-};
-type HandlerOf<M extends Method> = M['responseStream'] extends true
-  ? Streaming<ReturnType<M['requestDeserialize']>, ReturnType<M['responseDeserialize']>>
-  : Unary<ReturnType<M['requestDeserialize']>, ReturnType<M['responseDeserialize']>>;
-/** One handler for each method of a generated service definition. */
-export type HandlersOf<S extends Readonly<Record<string, Method>>> = { readonly [K in keyof S]: HandlerOf<S[K]> };
-
-/** Adds a generated service definition to the server, with a handler for each of its methods. */
-export const addService = <S extends Readonly<Record<string, Method>>>(
-  server: Server,
-  definition: S,
-  handlers: HandlersOf<S>,
-  seams: AdaptSeams,
-): void => {
-  const methods = Object.entries(definition);
-  server.addService(
-    toDefinition(Object.fromEntries(methods.map(([name, method]) => [name, readingLate(method)]))),
-    Object.fromEntries(
-      methods.map(([name, method]) => [
-        name,
-        method.responseStream
-          ? streaming(method, toStreaming(handlers[name]), seams)
-          : unary(method, toUnary(handlers[name]), seams),
-      ]),
-    ),
-  );
-};
-
-/** grpc-js would call a message that does not decode an internal error; it is the caller's, so the adapter decodes. */
-const readingLate = (method: Method): Method => ({ ...method, requestDeserialize: (bytes) => bytes });
-
-const read = ({ path, requestDeserialize }: Method, bytes: Buffer): unknown => {
-  try {
-    return requestDeserialize(bytes);
-  } catch {
-    const words = `The request of ${path} is not the message that the method takes. Encode it by the published schema.`;
-    throw invalid('MALFORMED_MESSAGE', words);
+/** Puts the services that the port knows on a server. */
+export const addServices = (server: Server, services: readonly Service[], port: Port, clock: Clock): void => {
+  for (const { endpoints } of services) {
+    const methods = endpoints.map(({ method }) => method);
+    server.addService(
+      toDefinition(Object.fromEntries(methods.map((method) => [method.path, untouched(method)]))),
+      Object.fromEntries(
+        methods.map((method) => [
+          method.path,
+          method.responseStream ? streaming(method, port, clock) : unary(method, port, clock),
+        ]),
+      ),
+    );
   }
 };
 
+const asIs = (bytes: Buffer): Buffer => bytes;
+
+/** Bytes on both sides: grpc-js would call a message that does not decode an internal error; it is the caller's. */
+const untouched = (method: Endpoint['method']) => ({ ...method, requestDeserialize: asIs, responseSerialize: asIs });
+
 const unary =
-  (method: Method, handler: Unary<unknown, unknown>, seams: AdaptSeams) =>
-  (call: ServerUnaryCall<Buffer, unknown>, answer: sendUnaryData<unknown>): void => {
-    const context = contextOf(call, seams);
-    const counted = countCall(method, context, seams);
-    const run = async (): Promise<unknown> => handler(read(method, call.request), context);
-    run().then(
-      (reply) => {
-        counted.sent();
-        counted.handled(status.OK);
-        answer(null, reply);
-      },
-      (error: unknown) => {
-        const refused = refuse(error, logBug(method, seams));
-        counted.handled(refused.code);
-        answer(refused);
-      },
-    );
+  ({ path }: Endpoint['method'], port: Port, clock: Clock) =>
+  (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>): void => {
+    let reply: Buffer | null = null;
+    const take = (bytes: Buffer): Promise<void> => {
+      reply = bytes;
+      return Promise.resolve();
+    };
+    void port(path, call.request, wireCallOf(call, clock), take).then((end) => {
+      if (reply === null) answer(end);
+      else answer(null, reply);
+    });
   };
 
 const streaming =
-  (method: Method, handler: Streaming<unknown, unknown>, seams: AdaptSeams) =>
-  (call: ServerWritableStream<Buffer, unknown>): void => {
-    const context = contextOf(call, seams);
-    const counted = countCall(method, context, seams);
-    const run = async (): Promise<void> => {
-      for await (const message of handler(read(method, call.request), context)) {
-        if (context.signal.aborted) return;
-        counted.sent();
-        // A reader that is slow slows the stream, and nothing piles up here.
-        if (!call.write(message)) await once(call, 'drain', { signal: context.signal });
-      }
+  ({ path }: Endpoint['method'], port: Port, clock: Clock) =>
+  (call: ServerWritableStream<Buffer, Buffer>): void => {
+    const wireCall = wireCallOf(call, clock);
+    const write = async (bytes: Buffer, signal: AbortSignal): Promise<void> => {
+      // A reader that is slow slows the stream, and nothing piles up here.
+      if (!call.write(bytes)) await once(call, 'drain', { signal });
     };
-    run().then(
-      () => {
-        counted.handled(status.OK);
-        call.end();
-      },
-      (error: unknown) => {
-        // Whoever waits for a reader that has gone is told so by an error.
-        const refused = context.signal.aborted ? null : refuse(error, logBug(method, seams));
-        counted.handled(refused?.code ?? status.CANCELLED);
-        if (refused === null) call.end();
-        else call.emit('error', refused);
-      },
-    );
+    void port(path, call.request, wireCall, write).then((end) => {
+      if (end.code === status.OK || wireCall.signal.aborted) call.end();
+      else call.emit('error', end);
+    });
   };
 
-const contextOf = (
-  call: ServerUnaryCall<Buffer, unknown> | ServerWritableStream<Buffer, unknown>,
-  { clock }: AdaptSeams,
-): Call => {
+type AnyCall = Pick<
+  ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>,
+  'cancelled' | 'getDeadline' | 'getPeer' | 'metadata' | 'getAuthContext'
+> & { readonly on: (event: 'cancelled', hear: () => void) => unknown };
+
+const wireCallOf = (call: AnyCall, clock: Clock): WireCall => {
   const gone = new AbortController();
   if (call.cancelled) gone.abort();
   call.on('cancelled', () => {
@@ -159,45 +78,26 @@ const contextOf = (
   // A Date, or milliseconds of the same epoch; Infinity without one.
   const deadline = call.getDeadline().valueOf();
   return {
+    ...originOf(call),
     untilDeadlineMs: Number.isFinite(deadline) ? deadline - clock.now().getTime() : null,
     signal: gone.signal,
-    peer: call.getPeer(),
-    principal: null,
   };
 };
 
-/** Ends as the caller saw it: whatever we would have answered, a caller that left heard CANCELLED. */
-const countCall = ({ path, responseStream }: Method, { signal }: Call, { metrics, clock }: AdaptSeams) => {
-  const [, service = '', method = ''] = path.split('/');
-  const name: CallName = { type: responseStream ? 'server_stream' : 'unary', service, method };
-  const startedMs = clock.monotonicMs();
-  metrics.started(name);
-  metrics.received(name);
-  return {
-    sent: (): void => {
-      metrics.sent(name);
-    },
-    handled: (code: status): void => {
-      const seconds = (clock.monotonicMs() - startedMs) / 1000;
-      metrics.handled(name, { code: signal.aborted ? status.CANCELLED : code, seconds });
-    },
-  };
+/** What a call shows of its caller. Nothing of it is believed yet. */
+export const originOf = (call: Pick<AnyCall, 'getPeer' | 'metadata' | 'getAuthContext'>): Origin => ({
+  credentials: { bearer: bearerIn(headerOf(call, 'authorization')), certificate: certificateOf(call) },
+  peer: call.getPeer(),
+  requestId: headerOf(call, 'x-request-id') ?? null,
+});
+
+/** Several values are no value: which of them would count? */
+const headerOf = ({ metadata }: Pick<AnyCall, 'metadata'>, name: string): string | undefined => {
+  const [value, another] = metadata.get(name);
+  return another === undefined && typeof value === 'string' ? value : undefined;
 };
 
-const logBug =
-  ({ path }: Method, { log }: AdaptSeams) =>
-  (error: unknown): void => {
-    log.error({ method: path, err: error }, 'a call failed by a fault of ours');
-  };
-
-/** Which handler serves which method was checked by HandlersOf; the loop over them has forgotten it. */
-function toUnary(handler: unknown): Unary<unknown, unknown> {
-  return handler as Unary<unknown, unknown>;
-}
-function toStreaming(handler: unknown): Streaming<unknown, unknown> {
-  return handler as Streaming<unknown, unknown>;
-}
-/** Generated definitions have the serializers that `Method` leaves out. */
-function toDefinition(methods: Readonly<Record<string, Method>>): ServiceDefinition {
+/** Our methods take one request each, and have what grpc-js asks of a definition. */
+function toDefinition(methods: Readonly<Record<string, ReturnType<typeof untouched>>>): ServiceDefinition {
   return methods as unknown as ServiceDefinition;
 }

@@ -1,4 +1,5 @@
 /** google.devtools.remoteworkers.v1test2.Bots: what DUT bots call. */
+import { callingBot } from '../../core/principal.ts';
 import { Refusal } from '../../core/refusal.ts';
 import { checkText } from '../../core/text.ts';
 import { createBotSession } from '../../farm/create-bot-session.ts';
@@ -10,7 +11,7 @@ import {
   type BotsService,
   type CreateBotSessionRequest,
 } from '../../gen/google/devtools/remoteworkers/v1test2/bots.ts';
-import type { HandlersOf } from './adapt.ts';
+import type { HandlersOf } from './endpoints.ts';
 import { declaredCapacity, newBotSessionOf, sessionNameBytesMax, sessionReportOf } from './to-report.ts';
 import { createToWire, type EchoPayload } from './to-wire.ts';
 
@@ -24,20 +25,20 @@ export const createBots = (home: Home, options: BotsOptions): HandlersOf<BotsSer
   const toWire = createToWire(options.echoPayload);
   const { limits } = home;
   return {
-    createBotSession: async (request, { peer }) => {
+    createBotSession: async (request, { peer, signal }) => {
       const asked = newBotSessionOf(request, { limits, peer });
       warnOfCapacity(home, request);
-      return toWire(received(request.botSession), await createBotSession(home, asked));
+      return toWire(received(request.botSession), await createBotSession(home, asked, signal));
     },
     updateBotSession: async (request, { untilDeadlineMs, signal }) => {
       const report = sessionReportOf(request, limits);
       return toWire(received(request.botSession), await updateBotSession(home, report, { untilDeadlineMs, signal }));
     },
-    postBotEventTemp: async ({ name, type, msg }) => {
+    postBotEventTemp: async ({ name, type, msg }, { principal }) => {
       if (!options.recordBotEvents) throw notRecorded();
       checkText('The session name', name, sessionNameBytesMax(limits));
       checkText('The msg of the event', msg, limits.text.reasonBytesMax);
-      await postBotEvent(home, { session: name, type, message: msg });
+      await postBotEvent(home, { session: name, caller: callingBot(principal), type, message: msg });
       return {};
     },
   };

@@ -9,7 +9,7 @@ import { releaseBot } from '../../farm/release-bot.ts';
 import { releaseDevice } from '../../farm/release-device.ts';
 import { undrainBots } from '../../farm/undrain-bots.ts';
 import type { FleetService } from '../../gen/stationgrid/v1/fleet.ts';
-import type { HandlersOf } from './adapt.ts';
+import type { HandlersOf } from './endpoints.ts';
 import { botMessageOf, deviceMessageOf, drainMessageOf } from './convert-fleet.ts';
 import { idOf, textOrNull } from './convert-ids.ts';
 import { msOf } from './convert-time.ts';

@@ -10,7 +10,7 @@ import { overrideGate } from '../../farm/override-gate.ts';
 import { retryGate } from '../../farm/retry-gate.ts';
 import { watchJob } from '../../farm/watch-job.ts';
 import type { Job, JobsService, WatchJobRequest, WatchJobResponse } from '../../gen/stationgrid/v1/jobs.ts';
-import type { Call, HandlersOf } from './adapt.ts';
+import type { Call, HandlersOf } from './endpoints.ts';
 import { idOf, textOrNull } from './convert-ids.ts';
 import { jobMessageOf, jobRequestOf, jobStateOf } from './convert-job.ts';
 

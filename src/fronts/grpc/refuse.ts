@@ -21,6 +21,8 @@ export const statusOf: Readonly<Record<RefusalKind, status>> = {
   SESSION_CLOSED: status.DATA_LOSS,
   UNAVAILABLE: status.UNAVAILABLE,
   NOT_OFFERED: status.UNIMPLEMENTED,
+  UNAUTHENTICATED: status.UNAUTHENTICATED,
+  FORBIDDEN: status.PERMISSION_DENIED,
 };
 
 /** As grpc-js takes it. */
@@ -29,8 +31,22 @@ export type Answer = { readonly code: status; readonly details: string; readonly
 const DOMAIN = 'stationgrid';
 /** When a refused caller may come back. */
 const RETRY_MS = 1_000;
-/** Trailers are headers, and clients take 8 KiB of those; the words travel twice. */
+/** Trailers are headers, and clients take 8 KiB of those; the words travel twice, once with every odd byte escaped. */
 const WORDS_MAX = 2_000;
+const WORDS_ESCAPED_MAX = 3_000;
+
+/** The middle goes: there stands what the caller said, and what to do about it stands at the end. */
+const fitting = (words: string): string => {
+  let kept = words;
+  for (
+    let most = WORDS_MAX;
+    kept.length > WORDS_MAX || encodeURIComponent(kept).length > WORDS_ESCAPED_MAX;
+    most /= 2
+  ) {
+    kept = `${words.slice(0, most / 2)} … ${words.slice(-most / 2)}`.toWellFormed();
+  }
+  return kept;
+};
 
 const packed = (name: string, value: Uint8Array): Any => ({
   typeUrl: `type.googleapis.com/google.rpc.${name}`,
@@ -39,11 +55,12 @@ const packed = (name: string, value: Uint8Array): Any => ({
 
 const answerOf = (refusal: Refusal): Answer => {
   const code = statusOf[refusal.kind];
-  const message = refusal.message.slice(0, WORDS_MAX);
+  const message = fitting(refusal.message.toWellFormed());
   const info = ErrorInfo.create({ reason: refusal.reason, domain: DOMAIN, metadata: refusal.metadata });
   const details = [packed('ErrorInfo', ErrorInfo.encode(info).finish())];
-  if (refusal.kind === 'UNAVAILABLE') {
-    details.push(packed('RetryInfo', RetryInfo.encode({ retryDelay: durationOf(RETRY_MS) }).finish()));
+  const retryMs = refusal.retryMs ?? (refusal.kind === 'UNAVAILABLE' ? RETRY_MS : null);
+  if (retryMs !== null) {
+    details.push(packed('RetryInfo', RetryInfo.encode({ retryDelay: durationOf(retryMs) }).finish()));
   }
   const metadata = new Metadata();
   metadata.set('grpc-status-details-bin', Buffer.from(Status.encode({ code, message, details }).finish()));

@@ -14,11 +14,12 @@ import {
   ReservationState as StateNumber,
 } from '../../gen/google/devtools/remoteworkers/v1test2/reservations.ts';
 import type { Any } from '../../gen/google/protobuf/any.ts';
-import type { Call, HandlersOf } from './adapt.ts';
+import type { Call, HandlersOf } from './endpoints.ts';
 import { textOrNull } from './convert-ids.ts';
 import { anyOrUnset, payloadOf, payloadTaskOf } from './convert-job.ts';
 import { dateOf, durationOrUnset, msOf, timestampOrUnset } from './convert-time.ts';
 import { packWork } from './convert-work.ts';
+import { instanceOfReservation } from './verbs.ts';
 
 /** @param closing aborts when the door closes: waits end then, with what is. */
 export const createReservations = (farm: EnqueueingFarm, closing: AbortSignal): HandlersOf<ReservationsService> => ({
@@ -35,11 +36,9 @@ export const createReservations = (farm: EnqueueingFarm, closing: AbortSignal): 
   },
 });
 
-const NAME = /^(?:(.*)\/)?reservations\/[^/]+$/s;
-
 const named = (name: string): { readonly instance: string; readonly name: string } => {
-  const match = NAME.exec(name);
-  if (match !== null) return { instance: match[1] ?? '', name };
+  const instance = instanceOfReservation(name);
+  if (instance !== null) return { instance, name };
   const words = `${JSON.stringify(name)} is no name of a reservation. Names are <parent>/reservations/<id>.`;
   throw invalid('RESERVATION_NAME', words);
 };

@@ -4,15 +4,19 @@ import type { CallState } from '../../core/send-outcome.ts';
 import type { Farm } from '../../farm/farm.ts';
 import { type CallView, getCall, listCalls } from '../../farm/list-calls.ts';
 import { type LaneView, listLanes } from '../../farm/list-lanes.ts';
+import { listReconciliation, type ReconciliationEntry, type Restore } from '../../farm/list-reconciliation.ts';
+import { resumeBridge } from '../../farm/resume-bridge.ts';
 import { retryCall } from '../../farm/retry-call.ts';
 import { skipCall } from '../../farm/skip-call.ts';
 import {
   type Call,
   CallState as CallStateNumber,
   type Lane,
+  type Reconciliation,
+  type Restore as RestoreMessage,
   type ShopfloorService,
 } from '../../gen/stationgrid/v1/shopfloor.ts';
-import type { HandlersOf } from './adapt.ts';
+import type { HandlersOf } from './endpoints.ts';
 import { idOf, textOrNull } from './convert-ids.ts';
 import { timestampOf, timestampOrUnset } from './convert-time.ts';
 
@@ -40,6 +44,15 @@ export const createShopfloor = (farm: Farm): HandlersOf<ShopfloorService> => ({
     await skipCall(farm, call);
     return callMessageOf(await getCall(farm, call));
   },
+  listReconciliation: async (asked) => {
+    const { restore, entries, nextPageToken } = await listReconciliation(farm, asked);
+    return {
+      restore: restore === null ? undefined : restoreMessageOf(restore),
+      entries: entries.map(reconciliationMessageOf),
+      nextPageToken,
+    };
+  },
+  resumeBridge: async (asked) => restoreMessageOf(await resumeBridge(farm, asked)),
 });
 
 const numberOf: Readonly<Record<CallState, CallStateNumber>> = {
@@ -93,4 +106,23 @@ const laneMessageOf = ({ instance, deviceId, serial, owed, head, blocked }: Lane
   owed: BigInt(owed),
   head: head === null ? undefined : callMessageOf(head),
   blocked,
+});
+
+const restoreMessageOf = (restore: Restore): RestoreMessage => ({
+  number: restore.number,
+  cause: restore.cause,
+  noticeTime: timestampOf(restore.noticedAt),
+  lastFactTime: timestampOrUnset(restore.lastFactAt),
+  jobIdsSkippedFrom: BigInt(restore.jobIdsSkippedFrom),
+  jobIdsSkipped: BigInt(restore.jobIdsSkipped),
+});
+
+const reconciliationMessageOf = ({ lastTold, nextOwed, ...entry }: ReconciliationEntry): Reconciliation => ({
+  instance: entry.instance,
+  deviceId: BigInt(entry.deviceId),
+  serials: entry.serials,
+  cause: entry.cause,
+  owed: BigInt(entry.owed),
+  lastTold: lastTold === null ? undefined : callMessageOf(lastTold),
+  nextOwed: nextOwed === null ? undefined : callMessageOf(nextOwed),
 });

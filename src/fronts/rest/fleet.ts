@@ -12,6 +12,7 @@ import { quarantineBot } from '../../farm/quarantine-bot.ts';
 import { releaseBot } from '../../farm/release-bot.ts';
 import { releaseDevice } from '../../farm/release-device.ts';
 import { undrainBots } from '../../farm/undrain-bots.ts';
+import { asks, numbered, textIn } from './admit-requests.ts';
 import { duration } from './durations.ts';
 import { flag, idOf, instanceOf, pageQuery, readBody, readQuery, reasonBody } from './read.ts';
 
@@ -27,19 +28,23 @@ export const addFleet = (app: FastifyInstance, farm: Farm): void => {
   addDevices(app, farm);
 };
 
+const named = ({ botId = '' }: Readonly<Record<string, string>>): string => `bot ${botId}`;
+
 const nameOf = (params: BotParams) => ({ instance: instanceOf(params), botId: params.botId });
 
 const addBots = (app: FastifyInstance, farm: Farm): void => {
-  app.get<{ Params: BotParams }>('/bots', async ({ params, query }) => {
+  app.get<{ Params: BotParams }>('/bots', asks('list-bots'), async ({ params, query }) => {
     const { connected: connectedOnly, ...asked } = readQuery(botsQuery, query);
     const { bots, nextPageToken } = await listBots(farm, { instance: instanceOf(params), connectedOnly, ...asked });
     return { bots: bots.map(botJson), nextPageToken };
   });
-  app.get<{ Params: BotParams }>('/bots/:botId', async ({ params }) => botJson(await getBot(farm, nameOf(params))));
-  app.post<{ Params: BotParams }>('/bots/:botId/quarantine', async ({ params, body }) =>
+  app.get<{ Params: BotParams }>('/bots/:botId', asks('get-bot', named), async ({ params }) =>
+    botJson(await getBot(farm, nameOf(params))),
+  );
+  app.post<{ Params: BotParams }>('/bots/:botId/quarantine', asks('quarantine-bot', named), async ({ params, body }) =>
     botJson(await quarantineBot(farm, { ...nameOf(params), ...readBody(reasonBody, body) })),
   );
-  app.post<{ Params: BotParams }>('/bots/:botId/release', async ({ params, body }) =>
+  app.post<{ Params: BotParams }>('/bots/:botId/release', asks('release-bot', named), async ({ params, body }) =>
     botJson(await releaseBot(farm, { ...nameOf(params), ...readBody(reasonBody, body) })),
   );
 };
@@ -62,15 +67,17 @@ const drainBody = z.strictObject({
 });
 
 const addDrains = (app: FastifyInstance, farm: Farm): void => {
-  app.get<{ Params: DrainParams }>('/drains', async ({ params }) => ({
+  app.get<{ Params: DrainParams }>('/drains', asks('list-drains'), async ({ params }) => ({
     drains: await listDrains(farm, instanceOf(params)),
   }));
-  app.post<{ Params: DrainParams }>('/drains', async ({ params, body }, reply) => {
+  const inBody = (_params: unknown, body: unknown): string => `bots ${textIn(body, 'pattern')}`;
+  app.post<{ Params: DrainParams }>('/drains', asks('drain-bots', inBody), async ({ params, body }, reply) => {
     const { pattern, note, expiresIn: expiresInMs } = readBody(drainBody, body);
     const drain = await drainBots(farm, { instance: instanceOf(params), pattern, note, expiresInMs });
     return reply.status(201).send(drain);
   });
-  app.delete<{ Params: DrainParams }>('/drains/:pattern', async ({ params }, reply) => {
+  const inPath = ({ pattern = '' }: Readonly<Record<string, string>>): string => `bots ${pattern}`;
+  app.delete<{ Params: DrainParams }>('/drains/:pattern', asks('undrain-bots', inPath), async ({ params }, reply) => {
     await undrainBots(farm, { instance: instanceOf(params), pattern: params.pattern });
     return reply.status(204).send();
   });
@@ -80,13 +87,19 @@ const deviceQuery = z.strictObject({ serial: z.string(), name: z.string().nullab
 
 const addDevices = (app: FastifyInstance, farm: Farm): void => {
   const nameOfDevice = (params: DeviceParams) => ({ instance: instanceOf(params), id: idOf('device', params.id) });
-  app.get<{ Params: DeviceParams }>('/devices', ({ params, query }) => {
+  app.get<{ Params: DeviceParams }>('/devices', asks('get-device'), ({ params, query }) => {
     const { serial: value, name } = readQuery(deviceQuery, query);
     return getDevice(farm, { instance: instanceOf(params), name, value });
   });
-  app.get<{ Params: DeviceParams }>('/devices/:id', ({ params }) => getDeviceById(farm, nameOfDevice(params)));
-  app.post<{ Params: DeviceParams }>('/devices/:id/release', async ({ params, body }) => {
-    await releaseDevice(farm, { ...nameOfDevice(params), ...readBody(reasonBody, body) });
-    return getDeviceById(farm, nameOfDevice(params));
-  });
+  app.get<{ Params: DeviceParams }>('/devices/:id', asks('get-device', numbered('device')), ({ params }) =>
+    getDeviceById(farm, nameOfDevice(params)),
+  );
+  app.post<{ Params: DeviceParams }>(
+    '/devices/:id/release',
+    asks('release-device', numbered('device')),
+    async ({ params, body }) => {
+      await releaseDevice(farm, { ...nameOfDevice(params), ...readBody(reasonBody, body) });
+      return getDeviceById(farm, nameOfDevice(params));
+    },
+  );
 };

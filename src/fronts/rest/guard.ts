@@ -1,17 +1,28 @@
 /**
- * Who may come in without credentials: a page of somebody else's must not reach the farm through the browser of whoever
- * reads it, neither by its own requests nor by a name of its own that points here (DNS rebinding).
+ * Which hosts and pages a request may come by: a page of somebody else's must not reach the farm through the browser of
+ * whoever reads it, neither by its own requests nor by a name of its own that points here (DNS rebinding).
  */
 import { isIP } from 'node:net';
 import { type Problem, problem } from './problem.ts';
 
-/** @param boundTo the host the door was told to listen on. */
+/**
+ * `any`: a door that only its network knows by name, and that asks for credentials, which a rebound name brings none of.
+ * Otherwise these names; addresses and localhost besides.
+ */
+export type Names = 'any' | readonly string[];
+
+export type Door = {
+  /** The host it was told to listen on. */
+  readonly boundTo: string;
+  readonly names: Names;
+};
+
 export const guard = (
   { host, origin }: { readonly host: string | undefined; readonly origin: string | undefined },
-  boundTo: string,
+  door: Door,
 ): Problem | null => {
-  if (host !== undefined && isLoopback(boundTo) && !mayName(hostname(host), boundTo)) {
-    const words = `This door answers on loopback, to localhost or an address, not to the name ${JSON.stringify(host)}.`;
+  if (host !== undefined && !mayName(hostname(host), door)) {
+    const words = `This door does not answer to the name ${JSON.stringify(host)}. Ask by address, by localhost, or by a name of \`doors.names\` in its configuration.`;
     return problem(421, 'HOST_NOT_OURS', words);
   }
   if (origin === undefined || origin === `http://${host ?? ''}` || origin === `https://${host ?? ''}`) return null;
@@ -19,13 +30,14 @@ export const guard = (
   return problem(403, 'FOREIGN_ORIGIN', words);
 };
 
-/** A door opened to the network has names that only its network knows, so there any is taken. */
-const isLoopback = (boundTo: string): boolean =>
-  boundTo === 'localhost' || boundTo === '::1' || (isIP(boundTo) === 4 && boundTo.startsWith('127.'));
-
 /** An address cannot be rebound. */
-const mayName = (name: string, boundTo: string): boolean =>
-  name === 'localhost' || name.endsWith('.localhost') || name === boundTo || isIP(name) !== 0;
+const mayName = (name: string, { boundTo, names }: Door): boolean =>
+  name === 'localhost' ||
+  name.endsWith('.localhost') ||
+  name === boundTo ||
+  isIP(name) !== 0 ||
+  names === 'any' ||
+  names.some((own) => own.toLowerCase() === name);
 
 /** Of a Host header, without port and brackets. */
 const hostname = (host: string): string =>

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { credentialsEnded } from '../../farm/admit.ts';
 import { cancelJob } from '../../farm/cancel-job.ts';
 import { type EnqueueingFarm, enqueueJob, enqueueJobs } from '../../farm/enqueue-job.ts';
 import { explainJob } from '../../farm/explain-job.ts';
@@ -10,7 +11,9 @@ import { listJobs } from '../../farm/list-jobs.ts';
 import { overrideGate } from '../../farm/override-gate.ts';
 import { retryGate } from '../../farm/retry-gate.ts';
 import { type JobWatched, watchJob } from '../../farm/watch-job.ts';
+import { asks, numbered } from './admit-requests.ts';
 import { jobJson, jobRequestOf, jobSchema } from './job-json.ts';
+import { refusalProblem } from './problem.ts';
 import { idOf, instanceInPath, instanceOf, someOf, pageQuery, readBody, readQuery, reasonBody } from './read.ts';
 
 const batchSchema = z.strictObject({ jobs: z.array(jobSchema).min(1) });
@@ -25,76 +28,94 @@ const listQuery = z.strictObject({
 
 type Params = { readonly instance: string; readonly id: string };
 
+const job = numbered('job');
+
 const nameOf = (params: Params): JobName => ({ instance: instanceOf(params), id: idOf('job', params.id) });
 
 /** @param closing aborts when the door closes: watches end then. */
 export const addJobs = (app: FastifyInstance, farm: EnqueueingFarm, closing: AbortSignal): void => {
   const show = async (name: JobName) => jobJson(await getJob(farm, name));
-  app.get<{ Params: Params }>('/jobs', async ({ params, query }) => {
+  app.get<{ Params: Params }>('/jobs', asks('list-jobs'), async ({ params, query }) => {
     const { state, ...asked } = readQuery(listQuery, query);
     const { jobs, nextPageToken } = await listJobs(farm, { instance: instanceOf(params), states: state, ...asked });
     return { jobs: jobs.map(jobJson), nextPageToken };
   });
-  app.post<{ Params: Params }>('/jobs', async ({ params, body }, reply) => {
+  app.post<{ Params: Params }>('/jobs', asks('enqueue-job'), async ({ params, body }, reply) => {
     const instance = instanceOf(params);
     reply.status(201);
     if (isBatch(body)) {
       const { jobs } = readBody(batchSchema, body);
       const made = await enqueueJobs(
         farm,
-        jobs.map((job) => jobRequestOf(instance, job)),
+        jobs.map((each) => jobRequestOf(instance, each)),
       );
       return { jobs: made.map(jobJson) };
     }
-    const job = await enqueueJob(farm, jobRequestOf(instance, readBody(jobSchema, body)));
-    reply.header('location', `/api/v1/instances/${instanceInPath(instance)}/jobs/${job.id}`);
-    return jobJson(job);
+    const made = await enqueueJob(farm, jobRequestOf(instance, readBody(jobSchema, body)));
+    reply.header('location', `/api/v1/instances/${instanceInPath(instance)}/jobs/${made.id}`);
+    return jobJson(made);
   });
-  app.get<{ Params: Params }>('/jobs/:id', ({ params }) => show(nameOf(params)));
-  app.post<{ Params: Params }>('/jobs/:id/cancel', async ({ params, body }) => {
+  app.get<{ Params: Params }>('/jobs/:id', asks('get-job', job), ({ params }) => show(nameOf(params)));
+  app.post<{ Params: Params }>('/jobs/:id/cancel', asks('cancel-job', job), async ({ params, body }) => {
     const name = nameOf(params);
     await cancelJob(farm, { ...name, ...readBody(reasonBody, body) });
     return show(name);
   });
-  app.get<{ Params: Params }>('/jobs/:id/why', ({ params }) => explainJob(farm, nameOf(params)));
-  app.post<{ Params: Params }>('/jobs/:id/gate/retry', async ({ params, body }) => {
+  app.get<{ Params: Params }>('/jobs/:id/why', asks('explain-job', job), ({ params }) =>
+    explainJob(farm, nameOf(params)),
+  );
+  app.post<{ Params: Params }>('/jobs/:id/gate/retry', asks('retry-gate', job), async ({ params, body }) => {
     const { instance, id } = nameOf(params);
     await retryGate(farm, { instance, jobId: id, ...readBody(reasonBody, body) });
     return show({ instance, id });
   });
-  app.post<{ Params: Params }>('/jobs/:id/gate/override', async ({ params, body }) => {
+  app.post<{ Params: Params }>('/jobs/:id/gate/override', asks('override-gate', job), async ({ params, body }) => {
     const { instance, id } = nameOf(params);
     await overrideGate(farm, { instance, jobId: id, ...readBody(reasonBody, body) });
     return show({ instance, id });
   });
-  app.get<{ Params: Params }>('/jobs/:id/watch', async ({ params, query }, reply) => {
+  app.get<{ Params: Params }>('/jobs/:id/watch', asks('watch-job', job), async ({ caller, params, query }, reply) => {
     const { cursor } = readQuery(z.strictObject({ cursor: z.string().default('') }), query);
-    const signal = AbortSignal.any([closing, whenGone(reply)]);
-    const seen = watchJob(farm, { ...nameOf(params), cursor, signal });
+    const until = caller?.known.until ?? closing;
+    const watching = whileAll([closing, until], reply);
+    const seen = watchJob(farm, { ...nameOf(params), cursor, signal: watching });
     // What cannot be watched is refused with its own status, before the stream has begun.
     const first = await seen.next();
-    return reply.type('application/x-ndjson').send(Readable.from(lines(first, seen)));
+    return reply.type('application/x-ndjson').send(Readable.from(lines(first, seen, until)));
   });
 };
 
 const isBatch = (body: unknown): boolean => typeof body === 'object' && body !== null && 'jobs' in body;
 
-const whenGone = (reply: FastifyReply): AbortSignal => {
-  const gone = new AbortController();
-  reply.raw.once('close', () => {
-    gone.abort();
-  });
-  return gone.signal;
+/** Aborts when one of them does, or the reader has gone; and then holds on to none of them. */
+const whileAll = (signals: readonly AbortSignal[], { raw }: FastifyReply): AbortSignal => {
+  const over = new AbortController();
+  const end = (): void => {
+    over.abort();
+    for (const signal of signals) signal.removeEventListener('abort', end);
+  };
+  for (const signal of signals) signal.addEventListener('abort', end, { once: true });
+  raw.once('close', end);
+  if (raw.destroyed || signals.some(({ aborted }) => aborted)) end();
+  return over.signal;
 };
 
-/** One JSON object a line: the job as it is, what happened, and the cursor that resumes after it. */
+/**
+ * One JSON object a line: the job as it is, what happened, and the cursor that resumes after it. A watch that its
+ * caller's credentials do not outlast ends with a problem: its status is long gone.
+ */
 async function* lines(
   first: IteratorResult<JobWatched, void>,
   rest: AsyncGenerator<JobWatched, void, void>,
+  until: AbortSignal,
 ): AsyncGenerator<string, void, void> {
   if (first.done === true) return;
   yield line(first.value);
-  for await (const seen of rest) yield line(seen);
+  for await (const seen of rest) {
+    if (until.aborted) break;
+    yield line(seen);
+  }
+  if (until.aborted) yield `${JSON.stringify({ problem: refusalProblem(credentialsEnded(until)) })}\n`;
 }
 
 const line = ({ job, event, cursor }: JobWatched): string =>

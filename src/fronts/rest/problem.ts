@@ -13,6 +13,8 @@ export const statusOf: Readonly<Record<RefusalKind, number>> = {
   SESSION_CLOSED: 410,
   UNAVAILABLE: 503,
   NOT_OFFERED: 501,
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
 };
 
 export type Problem = {
@@ -29,7 +31,7 @@ export type Problem = {
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 /** When a refused caller may come back, in seconds. */
-export const RETRY_AFTER = '1';
+const RETRY_AFTER = '1';
 
 export const problem = (
   status: number,
@@ -45,27 +47,45 @@ export const problem = (
   ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
 });
 
+export const refusalProblem = ({ kind, reason, message, metadata }: Refusal): Problem =>
+  problem(statusOf[kind], reason, message, metadata);
+
+/** What goes with a problem, beside its words (RFC 9110): when to come again, and what to show. */
+export const problemHeaders = (error: unknown, { status }: Problem): Readonly<Record<string, string>> => {
+  if (status === 401) return { 'www-authenticate': 'Bearer' };
+  if (error instanceof Refusal && error.retryMs !== null)
+    return { 'retry-after': String(Math.ceil(error.retryMs / 1000)) };
+  return status === 503 ? { 'retry-after': RETRY_AFTER } : {};
+};
+
 /** @param onBug hears of what is neither a refusal, nor an outage, nor a request that HTTP itself cannot read, once. */
 export const problemOf = (error: unknown, onBug: (error: unknown) => void): Problem => {
   const refusal = error instanceof Refusal ? error : outageRefusal(error);
-  if (refusal !== null) return problem(statusOf[refusal.kind], refusal.reason, refusal.message, refusal.metadata);
-  const unreadable = unreadableRequest(error);
-  if (unreadable !== null) return unreadable;
+  if (refusal !== null) return refusalProblem(refusal);
+  const asHttp = unreadableRequest(error);
+  if (asHttp !== null) return asHttp;
   onBug(error);
   return problem(500, 'INTERNAL', 'internal error');
 };
 
-/** In our words; fastify's name its own doings. */
-const unreadableWords: Readonly<Record<number, string>> = {
-  400: 'The request cannot be read: its body is no JSON, or its path or headers are malformed. Send it as RFC 8259 and RFC 9110 say.',
-  413: 'The body is larger than 1 MiB. Send less, or send it in parts.',
-  415: 'The body is no JSON by its own word. Send it with Content-Type: application/json.',
+/** In our names and words; fastify's tell of its own doings. */
+const unreadable: Readonly<Record<number, readonly [reason: string, words: string]>> = {
+  400: [
+    'UNREADABLE',
+    'The request cannot be read: its body is no JSON, or its path or headers are malformed. Send it as RFC 8259 and RFC 9110 say.',
+  ],
+  413: ['BODY_TOO_LARGE', 'The body is larger than 1 MiB. Send less, or send it in parts.'],
+  414: [
+    'PATH_PART_TOO_LONG',
+    'A part of the path is longer than any name here. Give the name as it is, of 256 bytes at most.',
+  ],
+  415: ['NOT_JSON', 'The body is no JSON by its own word. Send it with Content-Type: application/json.'],
 };
 
 const unreadableRequest = (error: unknown): Problem | null => {
   if (!(error instanceof Error) || !('code' in error) || !('statusCode' in error)) return null;
   const { code, statusCode } = error;
   if (typeof code !== 'string' || !code.startsWith('FST_') || typeof statusCode !== 'number') return null;
-  const words = unreadableWords[statusCode];
-  return words === undefined ? null : problem(statusCode, code.replace(/^FST_(ERR_)?/, ''), words);
+  const named = unreadable[statusCode];
+  return named === undefined ? null : problem(statusCode, ...named);
 };

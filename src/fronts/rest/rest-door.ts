@@ -2,6 +2,7 @@
 import type { FastifyPluginCallback } from 'fastify';
 import type { Home } from '../../farm/home.ts';
 import { addFleet } from './fleet.ts';
+import { addBotTokens } from './identity.ts';
 import { addJobs } from './jobs.ts';
 import { addResults } from './results.ts';
 import { addShopfloor } from './shopfloor.ts';
@@ -18,5 +19,6 @@ export const restDoor: FastifyPluginCallback<RestParts> = (app, { home, closing 
   addFleet(app, home);
   addShopfloor(app, home);
   addResults(app, home);
+  addBotTokens(app, home);
   done();
 };

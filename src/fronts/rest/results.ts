@@ -2,11 +2,13 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { fitResults } from '../../core/fit-results.ts';
+import { callingBot } from '../../core/principal.ts';
 import { invalid } from '../../core/refusal.ts';
 import { checkText } from '../../core/text.ts';
 import type { Home } from '../../farm/home.ts';
 import { listTestResults } from '../../farm/list-test-results.ts';
 import { reportTestResults } from '../../farm/report-test-results.ts';
+import { asks, numbered, textIn } from './admit-requests.ts';
 import { idOf, instanceOf, readBody } from './read.ts';
 import { resultJson, resultSchema } from './results-json.ts';
 
@@ -14,16 +16,19 @@ const reportBody = z.strictObject({ session: z.string(), leaseId: z.string(), re
 
 type Params = { readonly instance: string; readonly id: string };
 
+const inBody = (_params: unknown, body: unknown): string => textIn(body, 'session');
+
 export const addResults = (app: FastifyInstance, home: Home): void => {
-  app.get<{ Params: Params }>('/jobs/:id/results', async ({ params }) => {
+  app.get<{ Params: Params }>('/jobs/:id/results', asks('list-test-results', numbered('job')), async ({ params }) => {
     const results = await listTestResults(home, { instance: instanceOf(params), id: idOf('job', params.id) });
     return { results: results.map(({ result, ...stored }) => ({ ...stored, result: resultJson(result) })) };
   });
-  app.post<{ Params: Params }>('/results', async ({ params, body }) => {
+  app.post<{ Params: Params }>('/results', asks('report-test-results', inBody), async ({ caller, params, body }) => {
     const { session, leaseId, results } = readBody(reportBody, body);
     checkText('The session', session, home.limits.text.nameBytesMax);
     checkInstance(instanceOf(params), session);
-    return reportTestResults(home, { session, leaseId, results: fitResults(results, home.limits) });
+    const bot = caller === null ? null : callingBot(caller.known.principal);
+    return reportTestResults(home, { session, caller: bot, leaseId, results: fitResults(results, home.limits) });
   });
 };
 

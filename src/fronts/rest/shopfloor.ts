@@ -1,11 +1,14 @@
-/** /api/v1/instances/{instance}/calls and /lanes. Calls, lanes and sends are shown as the farm has them. */
+/** /api/v1/instances/{instance}/calls, /lanes and /bridge. Calls, lanes and sends are shown as the farm has them. */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Farm } from '../../farm/farm.ts';
 import { getCall, listCalls } from '../../farm/list-calls.ts';
 import { listLanes } from '../../farm/list-lanes.ts';
+import { listReconciliation } from '../../farm/list-reconciliation.ts';
+import { resumeBridge } from '../../farm/resume-bridge.ts';
 import { retryCall } from '../../farm/retry-call.ts';
 import { skipCall } from '../../farm/skip-call.ts';
+import { asks, numbered } from './admit-requests.ts';
 import { flag, instanceOf, someOf, pageQuery, readBody, readQuery, reasonBody } from './read.ts';
 
 const callsQuery = z.strictObject({
@@ -22,22 +25,30 @@ type Params = { readonly instance: string; readonly id: string };
 const nameOf = (params: Params) => ({ instance: instanceOf(params), id: params.id });
 
 export const addShopfloor = (app: FastifyInstance, farm: Farm): void => {
-  app.get<{ Params: Params }>('/calls', ({ params, query }) => {
+  app.get<{ Params: Params }>('/calls', asks('list-calls'), ({ params, query }) => {
     const { state: states, ...asked } = readQuery(callsQuery, query);
     return listCalls(farm, { instance: instanceOf(params), states, ...asked });
   });
-  app.get<{ Params: Params }>('/calls/:id', ({ params }) => getCall(farm, nameOf(params)));
-  app.post<{ Params: Params }>('/calls/:id/retry', async ({ params, body }) => {
+  app.get<{ Params: Params }>('/calls/:id', asks('list-calls', numbered('call')), ({ params }) =>
+    getCall(farm, nameOf(params)),
+  );
+  app.post<{ Params: Params }>('/calls/:id/retry', asks('retry-call', numbered('call')), async ({ params, body }) => {
     readBody(z.strictObject({}), body);
     await retryCall(farm, nameOf(params));
     return getCall(farm, nameOf(params));
   });
-  app.post<{ Params: Params }>('/calls/:id/skip', async ({ params, body }) => {
+  app.post<{ Params: Params }>('/calls/:id/skip', asks('skip-call', numbered('call')), async ({ params, body }) => {
     await skipCall(farm, { ...nameOf(params), ...readBody(reasonBody, body) });
     return getCall(farm, nameOf(params));
   });
-  app.get<{ Params: Params }>('/lanes', ({ params, query }) => {
+  app.get<{ Params: Params }>('/lanes', asks('list-lanes'), ({ params, query }) => {
     const { blocked: blockedOnly, ...asked } = readQuery(lanesQuery, query);
     return listLanes(farm, { instance: instanceOf(params), blockedOnly, ...asked });
   });
+  app.get<{ Params: Params }>('/bridge/reconciliation', asks('list-reconciliation'), ({ params, query }) =>
+    listReconciliation(farm, { instance: instanceOf(params), ...readQuery(z.strictObject(pageQuery), query) }),
+  );
+  app.post<{ Params: Params }>('/bridge/resume', asks('resume-bridge'), ({ params, body }) =>
+    resumeBridge(farm, { instance: instanceOf(params), ...readBody(reasonBody, body) }),
+  );
 };

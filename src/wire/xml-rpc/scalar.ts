@@ -4,8 +4,10 @@ import { MalformedError } from './value.ts';
 
 type ReadScalar = (text: string) => XmlRpcValue;
 
-const INTEGER = /^([+-]?)0*(\d+)$/;
-const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+// No digit can be matched in two ways: a long number that is none is read once, not once for each of its digits.
+const INTEGER = /^([+-]?)(\d+)$/;
+const LEADING_ZEROS = /^0+(?=\d)/;
+const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 /** The most of a peer's own text that we repeat in our words. */
 const QUOTED_MAX_CHARS = 40;
@@ -39,7 +41,7 @@ export function quote(text: string): string {
 function toInteger(text: string): number | string {
   const match = INTEGER.exec(text.trim());
   if (match === null) throw new MalformedError('shape', `${quote(text.trim())} is not an integer`);
-  const digits = (match[1] === '-' ? '-' : '') + (match[2] ?? '');
+  const digits = (match[1] === '-' ? '-' : '') + (match[2] ?? '').replace(LEADING_ZEROS, '');
   const value = Number(digits);
   // Beyond 2^53 a number would be silently another one.
   return Number.isSafeInteger(value) ? value + 0 : digits;

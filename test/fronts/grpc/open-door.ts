@@ -4,10 +4,12 @@ import type { Clock } from '../../../src/core/clock.ts';
 import type { Limits } from '../../../src/core/limits.ts';
 import type { Line } from '../../../src/core/line.ts';
 import type { Home } from '../../../src/farm/home.ts';
+import type { Identify } from '../../../src/farm/identify.ts';
 import { openHome } from '../../../src/farm/open-home.ts';
 import { stopHome } from '../../../src/farm/stop-home.ts';
 import { Ticker } from '../../../src/farm/ticker.ts';
-import type { CallWitness } from '../../../src/fronts/grpc/adapt.ts';
+import type { CallWitness } from '../../../src/fronts/grpc/port.ts';
+import type { Entrance } from '../../../src/listen/keep-door.ts';
 import type { BotsOptions } from '../../../src/fronts/grpc/bots.ts';
 import { type GrpcDoor, serveGrpc } from '../../../src/fronts/grpc/serve-grpc.ts';
 import {
@@ -24,6 +26,8 @@ import { Status } from '../../../src/gen/google/rpc/status.ts';
 import { EnqueueJobRequest, type Job, JobsService } from '../../../src/gen/stationgrid/v1/jobs.ts';
 import { StationResult, TestStatus } from '../../../src/gen/stationgrid/v1/work.ts';
 import { type FreshDatabase, freshDatabase } from '../../support/database.ts';
+import { openAdmission } from '../../support/admission.ts';
+import { plainEntrance } from '../../support/plain-entrance.ts';
 import { createTestFarm, type TestFarm } from '../../support/farm.ts';
 
 export type Method<Q, R> = {
@@ -53,6 +57,12 @@ export type DoorOptions = {
   readonly limits?: { readonly [Group in keyof Limits]?: Partial<Limits[Group]> };
   readonly bots?: Partial<BotsOptions>;
   readonly clock?: Clock;
+  /** Plain unless this says otherwise. */
+  readonly entrance?: Entrance;
+  /** Nobody is asked for credentials unless this says so. */
+  readonly identify?: Identify;
+  /** Is told what the audit is told. */
+  readonly told?: string[];
 };
 
 /** Idle polls are held this long, so that tests need not wait and no call needs a deadline. */
@@ -85,8 +95,10 @@ export async function openDoor(options: DoorOptions = {}): Promise<TestDoor> {
   const door = await serveGrpc({
     home,
     address: { host: '127.0.0.1', port: 0 },
+    entrance: options.entrance ?? plainEntrance(farm.limits.doors),
     bots: { recordBotEvents: true, echoPayload: 'until-completed', ...options.bots },
     metrics,
+    admission: openAdmission(home, options),
   });
   door.setServing(true);
   const client = connect(door.address);

@@ -5,6 +5,8 @@ import { service as healthService } from 'grpc-health-check';
 import { afterEach, expect, test } from 'vitest';
 import { CannotStart } from '../../../src/core/cannot-start.ts';
 import { stopHome } from '../../../src/farm/stop-home.ts';
+import { openAdmission } from '../../support/admission.ts';
+import { plainEntrance } from '../../support/plain-entrance.ts';
 import { serveGrpc } from '../../../src/fronts/grpc/serve-grpc.ts';
 import { BotsService } from '../../../src/gen/google/devtools/remoteworkers/v1test2/bots.ts';
 import {
@@ -85,6 +87,7 @@ test('reflection names what is served, and no more', async () => {
     'google.devtools.remoteworkers.v1test2.Bots',
     'google.devtools.remoteworkers.v1test2.Reservations',
     'stationgrid.v1.Fleet',
+    'stationgrid.v1.Identity',
     'stationgrid.v1.Jobs',
     'stationgrid.v1.Results',
     'stationgrid.v1.Shopfloor',
@@ -199,8 +202,10 @@ test('a port that is taken cannot start the door, and the words say what to do',
   const again = serveGrpc({
     home: door.home,
     address: { host: '127.0.0.1', port: door.door.port },
+    entrance: plainEntrance(),
     bots: { recordBotEvents: true, echoPayload: 'until-completed' },
     metrics: { started: nothing, received: nothing, sent: nothing, handled: nothing },
+    admission: openAdmission(door.home),
   });
   await expect(again).rejects.toThrow(CannotStart);
   await expect(again).rejects.toThrow(/Free the port, or give another with --grpc/);

@@ -3,10 +3,14 @@ import http from 'node:http';
 import type { Limits } from '../../../src/core/limits.ts';
 import type { Line } from '../../../src/core/line.ts';
 import type { Home } from '../../../src/farm/home.ts';
+import type { Identify } from '../../../src/farm/identify.ts';
 import { openHome } from '../../../src/farm/open-home.ts';
 import { stopHome } from '../../../src/farm/stop-home.ts';
-import { type HttpDoor, serveHttp } from '../../../src/fronts/rest/serve-http.ts';
+import type { HttpDoor } from '../../../src/fronts/rest/http-app.ts';
+import { serveHttp } from '../../../src/fronts/rest/serve-http.ts';
 import { type FreshDatabase, freshDatabase } from '../../support/database.ts';
+import { openAdmission } from '../../support/admission.ts';
+import { plainEntrance } from '../../support/plain-entrance.ts';
 import { createTestFarm, type TestFarm } from '../../support/farm.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -40,6 +44,10 @@ export async function openDoor(
   options: {
     readonly lines?: readonly Line[];
     readonly limits?: { readonly [Group in keyof Limits]?: Partial<Limits[Group]> };
+    /** Nobody is asked for credentials unless this says so. */
+    readonly identify?: Identify;
+    /** Is told what the audit is told. */
+    readonly told?: string[];
   } = {},
 ): Promise<TestDoor> {
   const database = await freshDatabase();
@@ -54,10 +62,13 @@ export async function openDoor(
   const door = await serveHttp({
     home,
     address: { host: '127.0.0.1', port: 0 },
+    entrance: plainEntrance(farm.limits.doors),
+    names: [],
     metrics: {
       contentType: (accept) => (accept === 'application/openmetrics-text' ? accept : 'text/plain; version=0.0.4'),
       text: (accept) => Promise.resolve(`# for ${accept ?? 'anybody'}\n`),
     },
+    admission: openAdmission(home, options),
     ready: () => Promise.resolve({ ok: notReady === '', why: notReady }),
     doors: [{ name: 'grpc', at: '127.0.0.1:50051', what: 'for bots & schedulers' }],
   });

@@ -142,18 +142,14 @@ test('refuses what it does not know or cannot use, in words, as problem details'
 
 test('answers what HTTP itself cannot use as problem details too', async () => {
   for (const [status, reason, answer] of [
-    [400, 'CTP_INVALID_JSON_BODY', door.send('POST', `${LINE}/jobs`, { body: '{"work":' })],
-    [400, 'CTP_EMPTY_JSON_BODY', door.send('POST', `${LINE}/jobs`, { body: '' })],
-    [413, 'CTP_BODY_TOO_LARGE', door.send('POST', `${LINE}/jobs`, { body: `{"a":"${'x'.repeat(1024 * 1024)}"}` })],
-    [
-      415,
-      'CTP_INVALID_MEDIA_TYPE',
-      door.send('POST', `${LINE}/jobs`, { body: 'a=b', headers: { 'content-type': 'text/plain' } }),
-    ],
+    [400, 'UNREADABLE', door.send('POST', `${LINE}/jobs`, { body: '{"work":' })],
+    [400, 'UNREADABLE', door.send('POST', `${LINE}/jobs`, { body: '' })],
+    [413, 'BODY_TOO_LARGE', door.send('POST', `${LINE}/jobs`, { body: `{"a":"${'x'.repeat(1024 * 1024)}"}` })],
+    [415, 'NOT_JSON', door.send('POST', `${LINE}/jobs`, { body: 'a=b', headers: { 'content-type': 'text/plain' } })],
     [404, 'NO_SUCH_PATH', door.send('GET', '/api/v2/instances')],
     [405, 'METHOD_NOT_ALLOWED', door.send('DELETE', `${LINE}/jobs`)],
     [405, 'METHOD_NOT_ALLOWED', door.send('POST', '/livez')],
-    [400, 'BAD_URL', door.send('GET', '/api/v1/instances/%zz/jobs')],
+    [400, 'UNREADABLE', door.send('GET', '/api/v1/instances/%zz/jobs')],
     [400, 'BAD_QUERY', door.send('GET', `${LINE}/jobs?stat=QUEUED`)],
     [404, 'NO_SUCH_ID', door.send('GET', `${LINE}/jobs/twelve`)],
     [404, 'NO_SUCH_JOB', door.send('GET', `${LINE}/jobs/999999`)],
@@ -372,7 +368,7 @@ test('says whether it lives, whether it is ready and why not, and what it counts
 
 test('names its doors at /, as JSON or as a page', async () => {
   const index = await door.send('GET', '/');
-  expect(rowsOf(index, 'doors').map(({ name }) => name)).toEqual(['grpc', 'api', 'metrics', 'live', 'ready']);
+  expect(rowsOf(index, 'doors').map(({ name }) => name)).toEqual(['grpc', 'api', 'whoami', 'metrics', 'live', 'ready']);
   const page = await door.send('GET', '/', { headers: { accept: 'text/html,*/*' } });
   expect(page.headers['content-type']).toMatch(/^text\/html/);
   expect(page.text).toContain('for bots &amp; schedulers');

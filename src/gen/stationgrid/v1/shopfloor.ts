@@ -229,6 +229,81 @@ export interface SkipCallRequest {
   readonly reason: string;
 }
 
+/** A time at which the database was found to have lost its newest commits. */
+export interface Restore {
+  /** Counts them, from 1. */
+  readonly number: number;
+  /** PROMOTED (a standby), MOVED (another cluster or database) or SAID (by an operator). */
+  readonly cause: string;
+  /** When the farm noticed. */
+  readonly noticeTime:
+    | Timestamp
+    | undefined;
+  /** The newest fact that is left. Unset: none is. */
+  readonly lastFactTime:
+    | Timestamp
+    | undefined;
+  /** No job has a number from here ... */
+  readonly jobIdsSkippedFrom: bigint;
+  /** ... for so many: they may have been given away before the loss. */
+  readonly jobIdsSkipped: bigint;
+}
+
+/** A DUT of which the shopfloor may know more than the farm. */
+export interface Reconciliation {
+  /** The instance. */
+  readonly instance: string;
+  /** The DUT. */
+  readonly deviceId: bigint;
+  /** Its serials, the newest of each name. */
+  readonly serials: { [key: string]: string };
+  /** OWED (calls are owed), UNDER_WAY (a job of it had not ended) or RECENT (it was told of just before). */
+  readonly cause: string;
+  /** Calls that are not settled. */
+  readonly owed: bigint;
+  /** The last call that the farm knows to have been delivered. Unset: none. */
+  readonly lastTold:
+    | Call
+    | undefined;
+  /** The first that is sent after resuming. Unset: none is owed. */
+  readonly nextOwed: Call | undefined;
+}
+
+export interface Reconciliation_SerialsEntry {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** See ListReconciliation. */
+export interface ListReconciliationRequest {
+  /** The instance. */
+  readonly instance: string;
+  /** At most this many; 100 when 0, 1,000 at the most. */
+  readonly pageSize: number;
+  /** From a former answer. */
+  readonly pageToken: string;
+}
+
+/** See ListReconciliation. */
+export interface ListReconciliationResponse {
+  /** Because of which the bridge is paused. Unset: it is not. */
+  readonly restore:
+    | Restore
+    | undefined;
+  /** A page of DUTs. */
+  readonly entries: readonly Reconciliation[];
+  /** For the next page; empty on the last one. */
+  readonly nextPageToken: string;
+}
+
+/** See ResumeBridge. */
+export interface ResumeBridgeRequest {
+  /** The instance. */
+  readonly instance: string;
+  /** What the comparison has shown. Required. */
+  readonly reason: string;
+}
+
 function createBaseCall(): Call {
   return {
     id: "",
@@ -1496,6 +1571,797 @@ export const SkipCallRequest: MessageFns<SkipCallRequest> = {
   },
 };
 
+function createBaseRestore(): Restore {
+  return {
+    number: 0,
+    cause: "",
+    noticeTime: undefined,
+    lastFactTime: undefined,
+    jobIdsSkippedFrom: 0n,
+    jobIdsSkipped: 0n,
+  };
+}
+
+export const Restore: MessageFns<Restore> = {
+  encode(message: Restore, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.number !== 0) {
+      writer.uint32(8).int32(message.number);
+    }
+    if (message.cause !== "") {
+      writer.uint32(18).string(message.cause);
+    }
+    if (message.noticeTime !== undefined) {
+      Timestamp.encode(message.noticeTime, writer.uint32(26).fork()).join();
+    }
+    if (message.lastFactTime !== undefined) {
+      Timestamp.encode(message.lastFactTime, writer.uint32(34).fork()).join();
+    }
+    if (message.jobIdsSkippedFrom !== 0n) {
+      if (BigInt.asIntN(64, message.jobIdsSkippedFrom) !== message.jobIdsSkippedFrom) {
+        throw new globalThis.Error("value provided for field message.jobIdsSkippedFrom of type int64 too large");
+      }
+      writer.uint32(40).int64(message.jobIdsSkippedFrom);
+    }
+    if (message.jobIdsSkipped !== 0n) {
+      if (BigInt.asIntN(64, message.jobIdsSkipped) !== message.jobIdsSkipped) {
+        throw new globalThis.Error("value provided for field message.jobIdsSkipped of type int64 too large");
+      }
+      writer.uint32(48).int64(message.jobIdsSkipped);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Restore {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRestore() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.number = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.cause = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.noticeTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.lastFactTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.jobIdsSkippedFrom = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.jobIdsSkipped = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Restore {
+    return {
+      number: isSet(object.number) ? globalThis.Number(object.number) : 0,
+      cause: isSet(object.cause) ? globalThis.String(object.cause) : "",
+      noticeTime: isSet(object.noticeTime)
+        ? fromJsonTimestamp(object.noticeTime)
+        : isSet(object.notice_time)
+        ? fromJsonTimestamp(object.notice_time)
+        : undefined,
+      lastFactTime: isSet(object.lastFactTime)
+        ? fromJsonTimestamp(object.lastFactTime)
+        : isSet(object.last_fact_time)
+        ? fromJsonTimestamp(object.last_fact_time)
+        : undefined,
+      jobIdsSkippedFrom: isSet(object.jobIdsSkippedFrom)
+        ? BigInt(object.jobIdsSkippedFrom)
+        : isSet(object.job_ids_skipped_from)
+        ? BigInt(object.job_ids_skipped_from)
+        : 0n,
+      jobIdsSkipped: isSet(object.jobIdsSkipped)
+        ? BigInt(object.jobIdsSkipped)
+        : isSet(object.job_ids_skipped)
+        ? BigInt(object.job_ids_skipped)
+        : 0n,
+    };
+  },
+
+  toJSON(message: Restore): unknown {
+    const obj: any = {};
+    if (message.number !== 0) {
+      obj.number = Math.round(message.number);
+    }
+    if (message.cause !== "") {
+      obj.cause = message.cause;
+    }
+    if (message.noticeTime !== undefined) {
+      obj.noticeTime = fromTimestamp(message.noticeTime).toISOString();
+    }
+    if (message.lastFactTime !== undefined) {
+      obj.lastFactTime = fromTimestamp(message.lastFactTime).toISOString();
+    }
+    if (message.jobIdsSkippedFrom !== 0n) {
+      obj.jobIdsSkippedFrom = message.jobIdsSkippedFrom.toString();
+    }
+    if (message.jobIdsSkipped !== 0n) {
+      obj.jobIdsSkipped = message.jobIdsSkipped.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Restore>): Restore {
+    return Restore.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Restore>): Restore {
+    const message = createBaseRestore() as any;
+    message.number = object.number ?? 0;
+    message.cause = object.cause ?? "";
+    message.noticeTime = (object.noticeTime !== undefined && object.noticeTime !== null)
+      ? Timestamp.fromPartial(object.noticeTime)
+      : undefined;
+    message.lastFactTime = (object.lastFactTime !== undefined && object.lastFactTime !== null)
+      ? Timestamp.fromPartial(object.lastFactTime)
+      : undefined;
+    message.jobIdsSkippedFrom = (object.jobIdsSkippedFrom !== undefined && object.jobIdsSkippedFrom !== null)
+      ? BigInt(object.jobIdsSkippedFrom)
+      : 0n;
+    message.jobIdsSkipped = (object.jobIdsSkipped !== undefined && object.jobIdsSkipped !== null)
+      ? BigInt(object.jobIdsSkipped)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseReconciliation(): Reconciliation {
+  return { instance: "", deviceId: 0n, serials: {}, cause: "", owed: 0n, lastTold: undefined, nextOwed: undefined };
+}
+
+export const Reconciliation: MessageFns<Reconciliation> = {
+  encode(message: Reconciliation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.instance !== "") {
+      writer.uint32(10).string(message.instance);
+    }
+    if (message.deviceId !== 0n) {
+      if (BigInt.asIntN(64, message.deviceId) !== message.deviceId) {
+        throw new globalThis.Error("value provided for field message.deviceId of type int64 too large");
+      }
+      writer.uint32(16).int64(message.deviceId);
+    }
+    globalThis.Object.entries(message.serials).forEach(([key, value]: [string, string]) => {
+      Reconciliation_SerialsEntry.encode({ key: key as any, value }, writer.uint32(26).fork()).join();
+    });
+    if (message.cause !== "") {
+      writer.uint32(34).string(message.cause);
+    }
+    if (message.owed !== 0n) {
+      if (BigInt.asIntN(64, message.owed) !== message.owed) {
+        throw new globalThis.Error("value provided for field message.owed of type int64 too large");
+      }
+      writer.uint32(40).int64(message.owed);
+    }
+    if (message.lastTold !== undefined) {
+      Call.encode(message.lastTold, writer.uint32(50).fork()).join();
+    }
+    if (message.nextOwed !== undefined) {
+      Call.encode(message.nextOwed, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Reconciliation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReconciliation() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.instance = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.deviceId = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            const entry3 = Reconciliation_SerialsEntry.decode(reader, reader.uint32());
+            if (entry3.value !== undefined) {
+              message.serials[entry3.key] = entry3.value;
+            }
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.cause = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.owed = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.lastTold = Call.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.nextOwed = Call.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Reconciliation {
+    return {
+      instance: isSet(object.instance) ? globalThis.String(object.instance) : "",
+      deviceId: isSet(object.deviceId)
+        ? BigInt(object.deviceId)
+        : isSet(object.device_id)
+        ? BigInt(object.device_id)
+        : 0n,
+      serials: isObject(object.serials)
+        ? (globalThis.Object.entries(object.serials) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      cause: isSet(object.cause) ? globalThis.String(object.cause) : "",
+      owed: isSet(object.owed) ? BigInt(object.owed) : 0n,
+      lastTold: isSet(object.lastTold)
+        ? Call.fromJSON(object.lastTold)
+        : isSet(object.last_told)
+        ? Call.fromJSON(object.last_told)
+        : undefined,
+      nextOwed: isSet(object.nextOwed)
+        ? Call.fromJSON(object.nextOwed)
+        : isSet(object.next_owed)
+        ? Call.fromJSON(object.next_owed)
+        : undefined,
+    };
+  },
+
+  toJSON(message: Reconciliation): unknown {
+    const obj: any = {};
+    if (message.instance !== "") {
+      obj.instance = message.instance;
+    }
+    if (message.deviceId !== 0n) {
+      obj.deviceId = message.deviceId.toString();
+    }
+    if (message.serials) {
+      const entries = globalThis.Object.entries(message.serials) as [string, string][];
+      if (entries.length > 0) {
+        obj.serials = {};
+        entries.forEach(([k, v]) => {
+          obj.serials[k] = v;
+        });
+      }
+    }
+    if (message.cause !== "") {
+      obj.cause = message.cause;
+    }
+    if (message.owed !== 0n) {
+      obj.owed = message.owed.toString();
+    }
+    if (message.lastTold !== undefined) {
+      obj.lastTold = Call.toJSON(message.lastTold);
+    }
+    if (message.nextOwed !== undefined) {
+      obj.nextOwed = Call.toJSON(message.nextOwed);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Reconciliation>): Reconciliation {
+    return Reconciliation.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Reconciliation>): Reconciliation {
+    const message = createBaseReconciliation() as any;
+    message.instance = object.instance ?? "";
+    message.deviceId = (object.deviceId !== undefined && object.deviceId !== null) ? BigInt(object.deviceId) : 0n;
+    message.serials = (globalThis.Object.entries(object.serials ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.cause = object.cause ?? "";
+    message.owed = (object.owed !== undefined && object.owed !== null) ? BigInt(object.owed) : 0n;
+    message.lastTold = (object.lastTold !== undefined && object.lastTold !== null)
+      ? Call.fromPartial(object.lastTold)
+      : undefined;
+    message.nextOwed = (object.nextOwed !== undefined && object.nextOwed !== null)
+      ? Call.fromPartial(object.nextOwed)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseReconciliation_SerialsEntry(): Reconciliation_SerialsEntry {
+  return { key: "", value: "" };
+}
+
+export const Reconciliation_SerialsEntry: MessageFns<Reconciliation_SerialsEntry> = {
+  encode(message: Reconciliation_SerialsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Reconciliation_SerialsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReconciliation_SerialsEntry() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Reconciliation_SerialsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: Reconciliation_SerialsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Reconciliation_SerialsEntry>): Reconciliation_SerialsEntry {
+    return Reconciliation_SerialsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Reconciliation_SerialsEntry>): Reconciliation_SerialsEntry {
+    const message = createBaseReconciliation_SerialsEntry() as any;
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseListReconciliationRequest(): ListReconciliationRequest {
+  return { instance: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListReconciliationRequest: MessageFns<ListReconciliationRequest> = {
+  encode(message: ListReconciliationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.instance !== "") {
+      writer.uint32(10).string(message.instance);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListReconciliationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListReconciliationRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.instance = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListReconciliationRequest {
+    return {
+      instance: isSet(object.instance) ? globalThis.String(object.instance) : "",
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListReconciliationRequest): unknown {
+    const obj: any = {};
+    if (message.instance !== "") {
+      obj.instance = message.instance;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListReconciliationRequest>): ListReconciliationRequest {
+    return ListReconciliationRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListReconciliationRequest>): ListReconciliationRequest {
+    const message = createBaseListReconciliationRequest() as any;
+    message.instance = object.instance ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListReconciliationResponse(): ListReconciliationResponse {
+  return { restore: undefined, entries: [], nextPageToken: "" };
+}
+
+export const ListReconciliationResponse: MessageFns<ListReconciliationResponse> = {
+  encode(message: ListReconciliationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.restore !== undefined) {
+      Restore.encode(message.restore, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.entries) {
+      Reconciliation.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(26).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListReconciliationResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListReconciliationResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.restore = Restore.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.entries.push(Reconciliation.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListReconciliationResponse {
+    return {
+      restore: isSet(object.restore) ? Restore.fromJSON(object.restore) : undefined,
+      entries: globalThis.Array.isArray(object?.entries)
+        ? object.entries.map((e: any) => Reconciliation.fromJSON(e))
+        : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListReconciliationResponse): unknown {
+    const obj: any = {};
+    if (message.restore !== undefined) {
+      obj.restore = Restore.toJSON(message.restore);
+    }
+    if (message.entries?.length) {
+      obj.entries = message.entries.map((e) => Reconciliation.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListReconciliationResponse>): ListReconciliationResponse {
+    return ListReconciliationResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListReconciliationResponse>): ListReconciliationResponse {
+    const message = createBaseListReconciliationResponse() as any;
+    message.restore = (object.restore !== undefined && object.restore !== null)
+      ? Restore.fromPartial(object.restore)
+      : undefined;
+    message.entries = object.entries?.map((e) => Reconciliation.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseResumeBridgeRequest(): ResumeBridgeRequest {
+  return { instance: "", reason: "" };
+}
+
+export const ResumeBridgeRequest: MessageFns<ResumeBridgeRequest> = {
+  encode(message: ResumeBridgeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.instance !== "") {
+      writer.uint32(10).string(message.instance);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeBridgeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeBridgeRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.instance = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResumeBridgeRequest {
+    return {
+      instance: isSet(object.instance) ? globalThis.String(object.instance) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: ResumeBridgeRequest): unknown {
+    const obj: any = {};
+    if (message.instance !== "") {
+      obj.instance = message.instance;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResumeBridgeRequest>): ResumeBridgeRequest {
+    return ResumeBridgeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResumeBridgeRequest>): ResumeBridgeRequest {
+    const message = createBaseResumeBridgeRequest() as any;
+    message.instance = object.instance ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
 /** The door for those who watch over what the partner is told. */
 export type ShopfloorService = typeof ShopfloorService;
 export const ShopfloorService = {
@@ -1539,6 +2405,28 @@ export const ShopfloorService = {
     responseSerialize: (value: Call): Buffer => Buffer.from(Call.encode(value).finish()),
     responseDeserialize: (value: Buffer): Call => Call.decode(value),
   },
+  /** After a restore of the database: lists the DUTs of which the shopfloor may know more than the farm. */
+  listReconciliation: {
+    path: "/stationgrid.v1.Shopfloor/ListReconciliation" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListReconciliationRequest): Buffer =>
+      Buffer.from(ListReconciliationRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListReconciliationRequest => ListReconciliationRequest.decode(value),
+    responseSerialize: (value: ListReconciliationResponse): Buffer =>
+      Buffer.from(ListReconciliationResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListReconciliationResponse => ListReconciliationResponse.decode(value),
+  },
+  /** After a restore, and once people have compared notes: lets the shopfloor be told again. */
+  resumeBridge: {
+    path: "/stationgrid.v1.Shopfloor/ResumeBridge" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ResumeBridgeRequest): Buffer => Buffer.from(ResumeBridgeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ResumeBridgeRequest => ResumeBridgeRequest.decode(value),
+    responseSerialize: (value: Restore): Buffer => Buffer.from(Restore.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Restore => Restore.decode(value),
+  },
 } as const;
 
 export interface ShopfloorServer extends UntypedServiceImplementation {
@@ -1550,6 +2438,10 @@ export interface ShopfloorServer extends UntypedServiceImplementation {
   retryCall: handleUnaryCall<RetryCallRequest, Call>;
   /** Gives a dead letter up, so that its lane goes on. */
   skipCall: handleUnaryCall<SkipCallRequest, Call>;
+  /** After a restore of the database: lists the DUTs of which the shopfloor may know more than the farm. */
+  listReconciliation: handleUnaryCall<ListReconciliationRequest, ListReconciliationResponse>;
+  /** After a restore, and once people have compared notes: lets the shopfloor be told again. */
+  resumeBridge: handleUnaryCall<ResumeBridgeRequest, Restore>;
 }
 
 export interface ShopfloorClient extends Client {
@@ -1611,6 +2503,38 @@ export interface ShopfloorClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Call) => void,
   ): ClientUnaryCall;
+  /** After a restore of the database: lists the DUTs of which the shopfloor may know more than the farm. */
+  listReconciliation(
+    request: ListReconciliationRequest,
+    callback: (error: ServiceError | null, response: ListReconciliationResponse) => void,
+  ): ClientUnaryCall;
+  listReconciliation(
+    request: ListReconciliationRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListReconciliationResponse) => void,
+  ): ClientUnaryCall;
+  listReconciliation(
+    request: ListReconciliationRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListReconciliationResponse) => void,
+  ): ClientUnaryCall;
+  /** After a restore, and once people have compared notes: lets the shopfloor be told again. */
+  resumeBridge(
+    request: ResumeBridgeRequest,
+    callback: (error: ServiceError | null, response: Restore) => void,
+  ): ClientUnaryCall;
+  resumeBridge(
+    request: ResumeBridgeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Restore) => void,
+  ): ClientUnaryCall;
+  resumeBridge(
+    request: ResumeBridgeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Restore) => void,
+  ): ClientUnaryCall;
 }
 
 export const ShopfloorClient = makeGenericClientConstructor(
@@ -1664,6 +2588,10 @@ function fromJsonTimestamp(o: any): Timestamp {
   } else {
     return Timestamp.fromJSON(o);
   }
+}
+
+function isObject(value: any): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 function isSet(value: any): boolean {

@@ -1,0 +1,134 @@
+/** The doorkeeper of the HTTP door: who calls is asked before a body is read, whether it may before a handler runs. */
+import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Target, Verb } from '../../core/authorisation.ts';
+import type { Admission, Admitted, Matter, Origin } from '../../farm/admit.ts';
+import { bearerIn, type Known } from '../../farm/identify.ts';
+import { certificateOfSocket } from '../../listen/certificate.ts';
+import { instanceOf } from './read.ts';
+
+/** What a route asks for. */
+type Asking = {
+  readonly verb: Verb;
+  /** What it is about, for the audit; for a bot's work its session. Left out: the verb says it all. */
+  readonly object?: (params: Params, body: unknown) => string;
+};
+type Params = Readonly<Record<string, string>>;
+
+type Caller = { readonly known: Known; readonly origin: Origin };
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    readonly asking?: Asking;
+  }
+  interface FastifyRequest {
+    caller: Caller | null;
+  }
+}
+
+/** The options of a route. One that goes without them cannot be registered. */
+export const asks = (verb: Verb, object?: Asking['object']) => ({
+  config: { asking: object === undefined ? { verb } : { verb, object } },
+});
+
+/** The object of a route under the id in its path. */
+export const numbered =
+  (what: string) =>
+  ({ id = '' }: Params): string =>
+    `${what} ${id}`;
+
+/** A path that is served, and what is asked for there. */
+export type Route = { readonly method: string; readonly url: string; readonly verb: Verb };
+
+/** To be called before the routes are added. Returns the list of them, which grows as they are. */
+export const admitRequests = (app: FastifyInstance, admission: Admission): readonly Route[] => {
+  const routes: Route[] = [];
+  app.decorateRequest('caller', null);
+  app.addHook('onRoute', ({ method, url, config }) => {
+    const verb = config?.asking?.verb;
+    if (verb === undefined)
+      throw new Error(`${String(method)} ${url} has no row in the authorisation table: it cannot be served`);
+    routes.push(...[method].flat().map((each) => ({ method: each, url, verb })));
+  });
+  app.addHook('onRequest', async (request) => {
+    const asking = askingOf(request);
+    // There is nothing at that path, and no more is said of it.
+    if (asking === undefined) return;
+    const origin = originOf(request);
+    request.caller = { origin, known: await admission.known(asking.verb, origin) };
+  });
+  app.addHook('preHandler', async (request, reply) => {
+    const asking = askingOf(request);
+    const { caller } = request;
+    if (asking === undefined || caller === null) return;
+    const admitted = await admission.admit(asking.verb, caller.known, caller.origin, matterOf(asking, request));
+    endWith(request, reply, admitted);
+  });
+  app.addHook('onError', (request, _reply, error, done) => {
+    failures.set(request, error);
+    done();
+  });
+  app.addHook('onSend', (request, _reply, payload, done) => {
+    settled.get(request)?.();
+    done(null, payload);
+  });
+  return routes;
+};
+
+/** What was not routed has no options. */
+const askingOf = ({ routeOptions }: { readonly routeOptions?: { readonly config?: FastifyContextConfig } }) =>
+  routeOptions?.config?.asking;
+
+const originOf = ({ headers, ip, id, raw }: FastifyRequest): Origin => ({
+  credentials: { bearer: bearerIn(headers.authorization), certificate: certificateOfSocket(raw.socket) },
+  peer: `${ip}:${raw.socket.remotePort ?? ''}`,
+  requestId: id,
+});
+
+const matterOf = ({ object }: Asking, { params, body }: FastifyRequest): Matter => {
+  const named = toParams(params);
+  return {
+    targets: targetsOf(named),
+    object: object?.(named, body) ?? '',
+    reason: textIn(body, 'reason') || textIn(body, 'note'),
+  };
+};
+
+const targetsOf = (params: Params): readonly Target[] =>
+  params['instance'] === undefined ? [] : [{ instance: instanceOf(params), botId: null }];
+
+/** A text of a body that nobody has checked yet; empty: there is none. */
+export const textIn = (body: unknown, key: string): string => {
+  const members: readonly (readonly [string, unknown])[] =
+    typeof body === 'object' && body !== null ? Object.entries(body) : [];
+  const value = members.find(([name]) => name === key)?.[1];
+  return typeof value === 'string' ? value : '';
+};
+
+/** What went wrong with a request, until it ends. */
+const failures = new WeakMap<FastifyRequest, unknown>();
+/** What is to be done when a request's handler has come to its end. */
+const settled = new WeakMap<FastifyRequest, () => void>();
+
+/** A call ends when its handler has, and its last byte is out or nobody is left to read it. */
+const endWith = (request: FastifyRequest, { raw }: FastifyReply, admitted: Admitted): void => {
+  let isClosed = raw.destroyed;
+  let isSettled = false;
+  const end = (): void => {
+    if (!isClosed || !isSettled) return;
+    settled.delete(request);
+    admitted.ended(failures.get(request) ?? null);
+  };
+  raw.once('close', () => {
+    isClosed = true;
+    end();
+  });
+  settled.set(request, () => {
+    isSettled = true;
+    end();
+  });
+};
+
+/** Fastify's router makes them of the path: texts by name. */
+function toParams(params: unknown): Params {
+  return params as Params;
+}

@@ -1,0 +1,17 @@
+/** /api/v1/whoami: whom the farm takes the caller for. */
+import type { FastifyInstance } from 'fastify';
+import { type Principal, principalName } from '../../core/principal.ts';
+import { asks } from './admit-requests.ts';
+
+export const addWhoAmI = (app: FastifyInstance): void => {
+  app.get('/api/v1/whoami', asks('who-am-i'), ({ caller }) => principalJson(caller?.known.principal ?? NOBODY));
+};
+
+const NOBODY: Principal = { kind: 'nobody' };
+
+const principalJson = (principal: Principal) => ({
+  name: principalName(principal),
+  kind: principal.kind,
+  bot: principal.kind === 'bot' ? principal.bot : null,
+  grants: principal.kind === 'member' ? principal.grants : [],
+});

@@ -1,0 +1,188 @@
+/**
+ * Bugs that a farm like this could have, each as the change of source that makes it. The original must be there exactly
+ * once. Whoever changes a line that is named here plants the bug anew.
+ */
+export type PlantedBug = {
+  readonly name: string;
+  /** What it breaks, and for whom. */
+  readonly breaks: string;
+  readonly changes: readonly { readonly file: string; readonly original: string; readonly planted: string }[];
+};
+
+const bug = (name: string, breaks: string, ...changes: PlantedBug['changes'][number][]): PlantedBug => ({
+  name,
+  breaks,
+  changes,
+});
+
+export const plantedBugs: readonly PlantedBug[] = [
+  bug(
+    'no attach_epoch check',
+    'a former home goes on writing for a session that another replica has taken over',
+    {
+      file: 'src/store/bot-sessions.ts',
+      original: `on s.name = r.name and s.attach_epoch = r."attachEpoch"
+       where s.state <> 'CLOSED'
+       order by s.name for update of s)`,
+      planted: `on s.name = r.name
+       where s.state <> 'CLOSED'
+       order by s.name for update of s)`,
+    },
+    {
+      file: 'src/store/bot-sessions.ts',
+      original: `select s.name, s.attach_epoch from bot_sessions s
+       join`,
+      planted: `select s.name, r."attachEpoch" as attach_epoch from bot_sessions s
+       join`,
+    },
+  ),
+  bug(
+    'a closed lease is accepted',
+    'a completion that comes after its lease was lost ends the job a second time',
+    { file: 'src/core/lease.ts', original: '  COMPLETED_OK: moot,', planted: '  COMPLETED_OK: finish,' },
+    {
+      file: 'src/store/leases.ts',
+      original: `
+       and l.state in ('PENDING', 'ACTIVE', 'CANCELLING')
+     order by l.id for update`,
+      planted: `
+     order by l.id for update`,
+    },
+    {
+      file: 'src/store/jobs.ts',
+      original: `where session_name = any($2::text[]) and state in ('PENDING', 'ACTIVE', 'CANCELLING'))`,
+      planted: `where session_name = any($2::text[]))`,
+    },
+  ),
+  bug(
+    'sequence order instead of the lane lock',
+    'positions in a lane follow a sequence, whose order is not that of commits',
+    {
+      file: 'src/store/owed-calls.ts',
+      original: `taken.first + r."offset"`,
+      planted: `nextval('job_ids')`,
+    },
+  ),
+  bug('acknowledged before the commit', 'a bot is told that its completion is kept, and it is not', {
+    file: 'src/farm/update-bot-session.ts',
+    original: `    const written = await home.write(session, change);
+    if (written.kind === 'detached') return 'moved';`,
+    planted: `    void home.write(session, change).catch(() => undefined);
+    for (const { leaseId, completion } of change.steps ?? []) if (completion !== null) session.leases.delete(leaseId);`,
+  }),
+  bug('a lane is taken over without waiting', 'two replicas send the calls of one unit at the same time', {
+    file: 'src/store/lanes.ts',
+    original: 'and (l.owned_until is null or l.owned_until <= farm_now())',
+    planted: '',
+  }),
+  bug('the key changes on retry', 'a partner that knows keys applies a repeated call twice', {
+    file: 'src/bridge/pump.ts',
+    original: 'idempotencyKey: call.id',
+    planted: 'idempotencyKey: call.number === 1 ? call.id : this.#farm.newId()',
+  }),
+  bug(
+    'a cancel overwrites a completion',
+    'a job that was finished, and seen so, becomes cancelled',
+    {
+      file: 'src/farm/cancel-job.ts',
+      original: '  if (hasEnded(job.state)) {',
+      planted: `  if (job.state === 'FINISHED') job.verdict = null;
+  if (job.state !== 'FINISHED' && hasEnded(job.state)) {`,
+    },
+    {
+      file: 'src/core/job.ts',
+      original: `
+  CANCEL_ASKED: 'moot',`,
+      planted: `
+  CANCEL_ASKED: 'CANCELLED',`,
+    },
+  ),
+  bug(
+    'expiry without amnesty',
+    'bots are declared lost because the farm itself was away',
+    {
+      file: 'src/store/sweeps.ts',
+      original: '`not exists (select from farm_marks where amnesty_until > farm_now())`',
+      planted: '`true`',
+    },
+    { file: 'src/farm/tick.ts', original: 'if (due.sessions && !amnesty)', planted: 'if (due.sessions)' },
+  ),
+  bug(
+    'a wake without a backstop',
+    'work whose wake was lost lies there until something else happens',
+    {
+      file: 'src/farm/tick.ts',
+      original: 'for (const id of answer.hotRequirements) heat',
+      planted: 'for (const id of new Set<number>()) heat',
+    },
+    {
+      file: 'src/farm/tick.ts',
+      original: 'for (const id of answer.hotDevices) if',
+      planted: 'for (const id of new Set<number>()) if',
+    },
+  ),
+  bug('a retry resets the attempts', 'a job that kills its bots is tried for ever', {
+    file: 'src/farm/settle-lease.ts',
+    original: '  job.queuedAt = ledger.now;\n  if (lease.gated) {',
+    planted: '  job.queuedAt = ledger.now;\n  job.attempts = 0;\n  if (lease.gated) {',
+  }),
+  bug(
+    'a second result overwrites the first',
+    'a bot changes its mind about a test, and the line believes the later word',
+    {
+      file: 'src/farm/settle-lease.ts',
+      original: '    const late = stale || known !== undefined;',
+      planted: '    const late = stale;',
+    },
+    {
+      file: 'src/store/test-results.ts',
+      original: `     order by r.ordinal\``,
+      planted: `     order by r.ordinal
+     on conflict (lease_id, test_id) where not stale
+     do update set status = excluded.status, result = excluded.result\``,
+    },
+  ),
+  bug('an un-started lease counts as an attempt', 'jobs fail for attempts that never were', {
+    file: 'src/farm/grant-leases.ts',
+    original: '    job.botId = lease.botId;',
+    planted: '    job.botId = lease.botId;\n    job.attempts = lease.attempt;',
+  }),
+  bug('events are read past the commit horizon', 'a watcher misses what an older transaction commits later', {
+    file: 'src/store/farm-events.ts',
+    original: `
+       and xact < pg_snapshot_xmin(pg_current_snapshot())
+     order by farm_events.xact, id limit $4`,
+    planted: `
+     order by farm_events.xact, id limit $4`,
+  }),
+  bug('PASSED without results', 'a bad unit ships: a test that nobody ran counts as passed', {
+    file: 'src/core/verdict.ts',
+    original: 'for (const testId of testIds) if (!results.has(testId))',
+    planted: 'for (const testId of testIds) if (testId === null)',
+  }),
+  bug('an outage costs attempts', 'a partner that is away makes dead letters', {
+    file: 'src/core/send-outcome.ts',
+    original: `(send.outcome === 'fault' ? 1 : 0)`,
+    planted: `(send.outcome === 'answered' ? 0 : 1)`,
+  }),
+  bug('NotifyEnd before the results', 'the partner moves the unit on before it knows how it did', {
+    file: 'src/farm/settle-lease.ts',
+    original: '        ledger.calls.push({ ...call,',
+    planted: `        ledger.calls[call.method === 'NotifyEnd' ? 'unshift' : 'push']({ ...call,`,
+  }),
+  bug('a DUT does not settle', 'a unit is given to a second bot while the first may still run it', {
+    file: 'src/store/devices.ts',
+    original: 'case when d.settling_until > farm_now() then d.settling_reason end as "settlingReason"',
+    planted: 'null::text as "settlingReason"',
+  }),
+  bug('a lane is moved twice', 'after a commit whose answer was lost the lane passes over a call that nobody sent', {
+    file: 'src/store/lanes.ts',
+    original: 'and l.owner_epoch = r.epoch and l.head_position = r.position',
+    planted: 'and l.owner_epoch = r.epoch',
+  }),
+  bug('an enqueue is never seen before', 'a request repeated after a lost answer becomes a second job', {
+    file: 'src/farm/enqueue-plan.ts',
+    original: 'known.seen.map((seen) => [',
+    planted: 'known.seen.slice(known.seen.length).map((seen) => [',
+  }),
+];

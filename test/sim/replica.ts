@@ -1,0 +1,144 @@
+/** One replica of the real farm in a simulated process; put together as src/main.ts does, all but its sockets. */
+import { Pump } from '../../src/bridge/pump.ts';
+import { limitsFrom } from '../../src/core/limits.ts';
+import type { Line } from '../../src/core/line.ts';
+import type { FarmSeams, Log, Witness } from '../../src/farm/farm.ts';
+import { Gatekeeper } from '../../src/farm/gatekeeper.ts';
+import type { Home } from '../../src/farm/home.ts';
+import { openHome } from '../../src/farm/open-home.ts';
+import { Ticker } from '../../src/farm/ticker.ts';
+import { createWakeHub } from '../../src/farm/wake-hub.ts';
+import { openDoors } from './doors.ts';
+import type { Life } from './life.ts';
+import type { Partner } from './partner.ts';
+import type { Prng } from './prng.ts';
+import { SimPool, toPgPool } from './sim-pool.ts';
+import type { World } from './world.ts';
+
+export type Replica = { readonly life: Life; readonly pool: SimPool; readonly home: Home };
+
+export type ReplicaParts = {
+  readonly world: World;
+  /** Its address; the same after every restart. */
+  readonly name: string;
+  readonly prng: Prng;
+  readonly lines: ReadonlyMap<string, Line>;
+  readonly partner: Partner;
+  readonly skewMs: number;
+  readonly onFenced: () => void;
+  readonly onServing: () => void;
+};
+
+/**
+ * An idle replica does little but tick and look for lanes in case it missed a wake. It does so less often here, for the
+ * hours of many seeds would be its ticks.
+ */
+const BACKSTOPS_MS: Readonly<Record<string, number>> = { 'replica.tickMs': 12_000, 'lanes.pollMs': 15_000 };
+const limits = limitsFrom((group, name, byDefault) => BACKSTOPS_MS[`${group}.${name}`] ?? byDefault);
+
+/** Listens once its first tick is over, as a real one does. A replica that finds no database to start with dies. */
+export const startReplica = (parts: ReplicaParts): Replica => {
+  const { world, name, prng, lines, partner } = parts;
+  const life = world.begin(name);
+  life.skewMs = parts.skewMs;
+  const pool = openPool(parts, life);
+  const log = logOf(world, life);
+  const chance = prng.split('farm');
+  const ids = prng.split('ids');
+  const seams: FarmSeams = {
+    replica: ids.uuid(),
+    pool: toPgPool(pool),
+    clock: life.clock,
+    newId: ids.uuid,
+    random: chance.random,
+    limits,
+    lineOf: (instance) => lines.get(instance) ?? null,
+    log,
+    witness: witnessOf(parts.onFenced),
+  };
+  const hub = createWakeHub({
+    replica: seams.replica,
+    notices: world.bus.noticesOf(life),
+    clock: life.clock,
+    log,
+    noticesPerSecondMax: limits.replica.wakesPerSecondMax,
+    missed: () => ticker.soon(),
+  });
+  const home = openHome({ ...seams, wake: hub.wake, onWake: hub.onWake });
+  const pump = new Pump({ farm: home, createClient: (url) => partner.clientOf(life, url) });
+  const gatekeeper = new Gatekeeper(home);
+  const ticker = new Ticker(home, (answer) => hub.setReplicas(answer.replicas));
+  const serve = async (): Promise<void> => {
+    await ticker.start();
+    hub.start();
+    pump.start();
+    gatekeeper.start();
+    const handle = await openDoors(home);
+    if (life.isDead) return;
+    world.network.listen(name, { life, handle });
+    world.trace.add(name, 'serves');
+    parts.onServing();
+  };
+  serve().catch(() => life.die());
+  return { life, pool, home };
+};
+
+const openPool = ({ world, name, prng }: ReplicaParts, life: Life): SimPool => {
+  const { time, database, trace, weather } = world;
+  const faults = prng.split('statements');
+  const { poolMax, connectMs, statementMs, lockMs, idleInTransactionMs } = limits.postgres;
+  return new SimPool({
+    life,
+    time,
+    database,
+    trace,
+    prng: prng.split('latency'),
+    limits: { connectionsMax: poolMax, connectMs, statementMs, lockMs, idleInTransactionMs },
+    weather: {
+      isRefusing: () => weather.isDatabaseAway(name),
+      faultOf: () => weather.statementFaults(name).find(({ rate }) => faults.chance(rate))?.fault ?? null,
+    },
+  });
+};
+
+/** What the farm says goes into the trace; what it calls a fault of its own breaks a promise, unless we made it. */
+const logOf = (world: World, life: Life): Log => ({
+  info: () => undefined,
+  warn: (facts, sentence) => world.trace.add(life.name, `warns: ${sentence}${causeOf(facts)}`),
+  error: (facts, sentence) => {
+    world.trace.add(life.name, `error: ${sentence}${causeOf(facts)}`);
+    const { err } = facts;
+    if (!isOfTheDatabase(err)) world.violate('no bug is thrown', `${sentence}: ${stackOf(err)}`);
+  },
+});
+
+const causeOf = ({ err, error }: Readonly<Record<string, unknown>>): string => {
+  const cause = err ?? error;
+  if (cause === undefined) return '';
+  return ` (${(cause instanceof Error ? cause.message : JSON.stringify(cause)).split('\n')[0] ?? ''})`;
+};
+
+const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
+
+/** The faults of a database that is there to be faulty; anything else that is thrown is ours. */
+const INJECTED = /^(40001|40P01|53300|55P03|57014|25P02|ECONNREFUSED)$/;
+const isOfTheDatabase = (error: unknown): boolean =>
+  error instanceof Error &&
+  (('code' in error && typeof error.code === 'string' && INJECTED.test(error.code)) ||
+    /^(Connection terminated|timeout exceeded)/.test(error.message));
+
+const witnessOf = (onFenced: () => void): Witness => {
+  const nothing = (): void => undefined;
+  return {
+    committed: nothing,
+    fenced: onFenced,
+    granted: nothing,
+    started: nothing,
+    ended: nothing,
+    flushed: nothing,
+    pollParked: nothing,
+    pollEnded: nothing,
+    called: nothing,
+    missedNotify: nothing,
+  };
+};

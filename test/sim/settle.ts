@@ -1,0 +1,68 @@
+/** After the faults: operators clear up, and the farm must come to rest in its own time. */
+import { ShopfloorService } from '../../src/gen/stationgrid/v1/shopfloor.ts';
+import { MINUTE_MS } from './scenario.ts';
+import type { Site } from './site.ts';
+
+/** Virtual. A lane's longest back-off, a settling DUT, a RUNIN and what waits for it fit in several times. */
+const REST_MAX_MS = 60 * MINUTE_MS;
+/** Operators make their round this often. */
+const ROUND_MS = 30_000;
+
+/** Whether the farm is at rest; what keeps it from that otherwise. */
+export const comeToRest = async (site: Site): Promise<void> => {
+  const { time } = site.world;
+  const untilMs = time.nowMs() + REST_MAX_MS;
+  let left: readonly string[] = ['nothing was looked at'];
+  while (time.nowMs() < untilMs) {
+    left = await whatIsLeft(site);
+    if (left.length === 0) return;
+    await clearUp(site);
+    await time.runUntil(time.nowMs() + ROUND_MS);
+  }
+  site.world.violate(
+    'liveness: without faults the farm comes to rest',
+    `after ${REST_MAX_MS / MINUTE_MS} minutes there are left: ${left.join('; ')}`,
+  );
+};
+
+const whatIsLeft = async ({ world, line }: Site): Promise<readonly string[]> => {
+  const left = line.isAllEnqueued ? [] : ['jobs that could not be enqueued'];
+  const rows = await world.database.ask<{ words: string }>(
+    `select 'job ' || request_id || ' is ' || state || coalesce(', held by ' || held_by, '') as words
+       from jobs where ended_at is null
+     union all
+     select 'calls of ' || l.next_position - l.head_position || ' to go in a lane' || case when blocked then ', blocked' else '' end
+       from lanes l where l.head_position < l.next_position
+     order by 1`,
+  );
+  return [...left, ...rows.map(({ words }) => words)];
+};
+
+/** What people must do: nothing else waits for them. */
+const clearUp = async ({ world, line }: Site): Promise<void> => {
+  const prng = world.prng.split(`round ${Math.round(world.time.nowMs())}`);
+  const quarantined = await world.database.ask<{ instance: string; botId: string }>(
+    'select instance, bot_id as "botId" from bots where quarantine_reason is not null order by 1, 2',
+  );
+  for (const { instance, botId } of quarantined) line.releaseBot(instance, botId);
+  const held = await world.database.ask<{ id: number; requestId: string; instance: string; heldBy: string | null }>(
+    `select id, request_id as "requestId", instance, held_by as "heldBy" from jobs
+     where ended_at is null and (held_by in ('ROUTE_STOPPED', 'GATE_REFUSED')
+       -- The only bot that drives its unit has refused it.
+       or held_by is null and state = 'QUEUED' and avoided_bots <> '{}' and queued_at < farm_now() - interval '5 minutes')
+     order by id`,
+  );
+  for (const { id, instance, requestId, heldBy } of held) {
+    const known = line.jobs.get(requestId);
+    if (heldBy === 'GATE_REFUSED') void line.settleGate(prng.pick(['retry', 'override']), instance, id);
+    else if (known !== undefined) void line.cancel(known);
+  }
+  const dead = await world.database.ask<{ id: string; instance: string }>(
+    `select id, instance from shopfloor_calls where state = 'DEAD' order by device_id, position`,
+  );
+  const bounds = { deadlineMs: 5_000, signal: new AbortController().signal };
+  for (const call of dead) {
+    if (prng.chance(0.5)) void line.unary(ShopfloorService.retryCall, call, bounds);
+    else void line.unary(ShopfloorService.skipCall, { ...call, reason: 'told by telephone' }, bounds);
+  }
+};

@@ -1,0 +1,164 @@
+/**
+ * One database of the real PostgreSQL behind the farm's simulated pools: real connections, lent out while something runs
+ * on them, each told what time it is before it is asked anything. One statement at a time: whoever calls awaits.
+ */
+import { createHash } from 'node:crypto';
+import pg from 'pg';
+import { columnTypes } from '../../src/store/pool.ts';
+import { OWNER_ROLE } from '../../src/store/embedded/found.ts';
+import { EPOCH_MS } from './life.ts';
+import type { SimServer } from './sim-server.ts';
+
+/**
+ * A lock that is not free answers 55P03 after a millisecond, as a long wait would in production. Generic plans save the
+ * planning, which is most of what the farm's bigger statements cost.
+ */
+const SESSION_OPTIONS = '-c lock_timeout=1 -c plan_cache_mode=force_generic_plan -c stationgrid.now=epoch';
+
+/** There are no statistics, and without them the doctor's joins would go round in each other. */
+const INSPECTOR_OPTIONS = `${SESSION_OPTIONS} -c enable_nestloop=off`;
+
+/** The database's clock moves in steps of this much, so that not every statement has to be preceded by another. */
+const CLOCK_STEP_MS = 20;
+
+export type Backend = { readonly client: pg.Client; toldMs: number | null; transaction: 'to begin' | 'open' | null };
+
+export class SimDatabase {
+  readonly #server: SimServer;
+  readonly #nowMs: () => number;
+  #name: string;
+  #idle: Backend[] = [];
+  /** For the checks. */
+  #inspector: Backend | null = null;
+  statements = 0;
+
+  constructor(server: SimServer, name: string, nowMs: () => number) {
+    this.#server = server;
+    this.#name = name;
+    this.#nowMs = nowMs;
+  }
+
+  async lend(): Promise<Backend> {
+    const idle = this.#idle.pop();
+    return idle ?? this.#connect(SESSION_OPTIONS);
+  }
+
+  async #connect(options: string, user?: string): Promise<Backend> {
+    const client = new pg.Client({
+      connectionString: this.#server.urlOf(this.#name, user),
+      options,
+      types: columnTypes,
+      pipeline: true,
+    });
+    client.on('error', () => undefined);
+    await client.connect();
+    return { client, toldMs: null, transaction: null };
+  }
+
+  /** What is open on it is rolled back. */
+  async takeBack(backend: Backend): Promise<void> {
+    if (backend.transaction !== null) await this.run(backend, 'rollback');
+    this.keep(backend);
+  }
+
+  /** Nothing is open on it. */
+  keep(backend: Backend): void {
+    this.#idle.push(backend);
+  }
+
+  /**
+   * Runs one statement now. Rejects as PostgreSQL does. A transaction begins with its first statement, and what time it is
+   * travels with that: one round trip where a farm makes three.
+   */
+  async run(backend: Backend, text: string, values: readonly unknown[] = []): Promise<pg.QueryResult> {
+    this.statements += 1;
+    if (text === 'begin') {
+      backend.transaction = 'to begin';
+      return NOTHING;
+    }
+    const { client } = backend;
+    if (text === 'commit' || text === 'rollback') {
+      const isOpen = backend.transaction === 'open';
+      backend.transaction = null;
+      if (text === 'rollback') backend.toldMs = null;
+      return isOpen ? client.query(text) : NOTHING;
+    }
+    const clock = this.#clock(backend);
+    const { stream } = client.connection;
+    stream.cork();
+    const before = backend.transaction === 'to begin' ? beginAt(client, clock) : tell(client, clock);
+    if (backend.transaction === 'to begin') backend.transaction = 'open';
+    const answering = client.query({ name: nameOf(text), text, values: [...values] });
+    stream.uncork();
+    const [, result] = await Promise.all([before, answering]);
+    return result;
+  }
+
+  /** For the checks: outside the simulation's time and faults. */
+  async ask<T extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<T[]> {
+    this.#inspector ??= await this.#connect(INSPECTOR_OPTIONS, OWNER_ROLE);
+    const { client } = this.#inspector;
+    const clock = this.#clock(this.#inspector);
+    if (clock !== null) await client.query(`set stationgrid.now = '${clock}'`);
+    const { rows } = await client.query<T>(text, [...values]);
+    return rows;
+  }
+
+  /** Nobody may have a connection just now. The copy is as the database is at this moment. */
+  async copyTo(name: string): Promise<void> {
+    await this.#closeIdle();
+    await this.#server.create(name, this.#name);
+  }
+
+  /** From here on the database of that name is the one. */
+  async switchTo(name: string): Promise<void> {
+    await this.#closeIdle();
+    const left = this.#name;
+    this.#name = name;
+    await this.#server.drop(left);
+    // Sequences are logged ahead: a promoted standby gives no number twice.
+    await this.ask(
+      `select setval(oid, nextval(oid) + 32) from pg_class where relkind = 'S' and relnamespace = 'public'::regnamespace`,
+    );
+  }
+
+  async drop(): Promise<void> {
+    await this.#closeIdle();
+    await this.#server.drop(this.#name);
+  }
+
+  async #closeIdle(): Promise<void> {
+    const closing = [...this.#idle, ...(this.#inspector === null ? [] : [this.#inspector])];
+    this.#idle = [];
+    this.#inspector = null;
+    await Promise.all(closing.map(({ client }) => client.end()));
+  }
+
+  /** The time to tell the connection; null: what it was told last is near enough. */
+  #clock(backend: Backend): string | null {
+    const nowMs = Math.floor(this.#nowMs() / CLOCK_STEP_MS) * CLOCK_STEP_MS;
+    if (backend.toldMs === nowMs) return null;
+    backend.toldMs = nowMs;
+    return new Date(EPOCH_MS + nowMs).toISOString();
+  }
+}
+
+const NOTHING: pg.QueryResult = { command: 'BEGIN', rowCount: null, oid: 0, fields: [], rows: [] };
+
+const beginAt = (client: pg.Client, clock: string | null): Promise<unknown> =>
+  client.query(clock === null ? 'begin' : `begin; set stationgrid.now = '${clock}'`);
+
+const tell = (client: pg.Client, clock: string | null): Promise<unknown> | null =>
+  clock === null
+    ? null
+    : client.query({ name: 'now', text: `select set_config('stationgrid.now', $1, false)`, values: [clock] });
+
+const names = new Map<string, string>();
+/** PostgreSQL prepares a text once a connection under this name. */
+const nameOf = (text: string): string => {
+  const known = names.get(text);
+  if (known !== undefined) return known;
+  const name = createHash('md5').update(text).digest('hex');
+  names.set(text, name);
+  return name;
+};

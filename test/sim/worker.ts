@@ -1,0 +1,23 @@
+/**
+ * A process that runs seeds, one at a time, as its parent asks: `worker.ts SERVER_URL [PLANTED_BUG]`. A planted bug must be
+ * in place before the farm's modules are loaded, which is why they are imported here and not at the top.
+ */
+import type { SeedRun } from './run-seed.ts';
+
+const [url = '', bug] = process.argv.slice(2);
+if (bug !== undefined) {
+  const { plant } = await import('./plant.ts');
+  plant(bug);
+}
+const [{ joinSimServer }, { runSeed }] = [await import('./sim-server.ts'), await import('./run-seed.ts')];
+const server = await joinSimServer(url);
+
+process.on('message', (run: SeedRun) => {
+  runSeed(server, run).then(
+    (result) => process.send?.({ result }),
+    (error: unknown) =>
+      process.send?.({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+  );
+});
+process.on('disconnect', () => process.exit());
+process.send?.('ready');
