@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { ClosingLine } from './test/support/closing-line.ts';
 
@@ -7,6 +8,8 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     reporters: ['default', new ClosingLine()],
     pool: 'forks',
+    // Two on two cores as well: most of a test's time is PostgreSQL's and its child processes'.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     // Generous: a limit is here to end what hangs, never to judge how fast a machine is.
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -1,6 +1,6 @@
 /** Clients that mind no rules, one at a time: each is closed or bounded, and the door goes on. */
 import { connect, type Socket } from 'node:net';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Refusal } from '../../../src/core/refusal.ts';
 import { BotsService } from '../../../src/gen/google/devtools/remoteworkers/v1test2/bots.ts';
 import { JobsService } from '../../../src/gen/stationgrid/v1/jobs.ts';
@@ -22,13 +22,14 @@ const REQUEST_MS = 300;
 
 let door: TestDoor;
 const sockets: Socket[] = [];
-beforeAll(async () => {
+// A door each: an address that was shut out by one attack must not hide what the next one does.
+beforeEach(async () => {
   door = await openDoor({ limits: { grpc: { requestMs: REQUEST_MS, receiveBytesMax: 100_000 } } });
 });
-afterEach(() => {
+afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
+  await door.close();
 });
-afterAll(() => door.close());
 
 /** A client with its own idea of HTTP/2, that reads and forgets what it is told. */
 const dial = (to = door): Socket => {
