@@ -20,7 +20,7 @@ import type { Transport } from './transport.ts';
 import { createWorks, type Works } from './works.ts';
 
 export type BotOptions = {
-  /** The farm's gRPC door, `HOST:PORT`; or a transport that leads to one. */
+  /** The farm's gRPC door, `HOST:PORT`, or several with commas between; or a transport that leads to one. */
   readonly server?: string;
   /** What it shows the farm, asked at every call. By default nothing, in plain text. */
   readonly shows?: () => Shown;

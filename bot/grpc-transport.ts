@@ -1,6 +1,8 @@
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
+import { Code } from '../src/gen/google/rpc/code.ts';
 import { BotsService } from '../src/gen/google/devtools/remoteworkers/v1test2/bots.ts';
 import { ResultsService } from '../src/gen/stationgrid/v1/results.ts';
+import { createAddresses } from './addresses.ts';
 import type { Clock } from './clock.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import type { Answer, CallBounds, Transport } from './transport.ts';
@@ -29,12 +31,20 @@ const channelOptions = (limits: ConnectionLimits) => ({
   'grpc.max_reconnect_backoff_ms': limits.reconnectMaxMs,
   'grpc.keepalive_time_ms': limits.keepaliveMs,
   'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
+  // A new client must mean a new connection: a balancer chooses where it goes when it is made.
+  'grpc.use_local_subchannel_pool': 1,
 });
+
+/** A replica that cannot help, and one that says nothing. Another may do better; the same call is repeated there. */
+const elsewhereCodes: readonly number[] = [Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED];
 
 const NOTHING: Shown = { tls: null, token: null };
 
 /**
- * Speaks to `HOST:PORT`; without TLS in plain text. Connects at the first call and whenever it must again.
+ * Speaks to one replica at a time; without TLS in plain text. Connects at the first call and whenever it must again, and goes
+ * on to the next address after a call that failed as calls to a replica in trouble do: a connection that stays may be all
+ * that keeps it from the others.
+ * @param options.address `HOST:PORT`, or several with commas between.
  * @param options.shows is asked at every call.
  */
 export function createGrpcTransport(options: {
@@ -43,8 +53,9 @@ export function createGrpcTransport(options: {
   readonly clock: Clock;
   readonly limits?: ConnectionLimits;
 }): Transport {
-  const { address, shows = () => NOTHING, limits = defaultLimits } = options;
-  const connect = (tls: Tls | null) => new Client(address, toCredentials(tls), channelOptions(limits));
+  const { shows = () => NOTHING, limits = defaultLimits } = options;
+  const addresses = createAddresses(options.address);
+  const connect = (tls: Tls | null) => new Client(addresses.current(), toCredentials(tls), channelOptions(limits));
   let client: Client | null = null;
   let shown: Tls | null = null;
   /** Calls under way on the old connection end there. */
@@ -56,13 +67,22 @@ export function createGrpcTransport(options: {
     return client;
   };
 
+  /** Calls that failed together go on once. */
+  const goOn = (from: Client): void => {
+    if (client !== from) return;
+    client.close();
+    client = null;
+    addresses.next();
+  };
+
   const unary =
     <Request, Reply>(method: Method<Request, Reply>) =>
     (request: Request, { deadlineMs, signal }: CallBounds): Promise<Answer<Reply>> =>
       new Promise((resolve) => {
         const deadline = options.clock.now().getTime() + deadlineMs;
         const { tls, token } = shows();
-        const call = clientFor(tls).makeUnaryRequest(
+        const through = clientFor(tls);
+        const call = through.makeUnaryRequest(
           method.path,
           method.requestSerialize,
           method.responseDeserialize,
@@ -71,6 +91,7 @@ export function createGrpcTransport(options: {
           { deadline },
           (error, reply) => {
             signal.removeEventListener('abort', cut);
+            if (error !== null && elsewhereCodes.includes(error.code)) goOn(through);
             if (error !== null) resolve({ kind: 'failed', code: error.code, message: error.details });
             else if (reply === undefined) resolve({ kind: 'failed', code: 13, message: 'the answer was empty' });
             else resolve({ kind: 'answered', reply });

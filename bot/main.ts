@@ -70,7 +70,11 @@ function createProgram(): Command {
   return new Command('stationgrid-bot')
     .description('Joins a StationGrid farm as a DUT bot and runs the stations it is given.')
     .version(VERSION)
-    .option('--server <host:port>', "the farm's gRPC door", '127.0.0.1:50051')
+    .option(
+      '--server <host:port,…>',
+      "the farm's gRPC doors: with several, the next when one is of no use",
+      '127.0.0.1:50051',
+    )
     .option('--tls', "speak TLS, and trust the system's authorities")
     .addOption(
       new Option('--ca <file>', "speak TLS, and trust these authorities (PEM) for the farm's certificate").env(

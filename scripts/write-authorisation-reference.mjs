@@ -26,7 +26,7 @@ every instance. A bot has no role to choose: it is one \`bot_id\` in one instanc
 - With credentials that do not do: PERMISSION_DENIED, HTTP 403, whether or not the instance exists.
 - Another bot's session is answered as one that is not there: INVALID_ARGUMENT in gRPC, HTTP 404, the same words, the same work.
 - A thing of another instance is answered as one that is not there.
-- No role edits a test result.
+- No role edits a test result. An operator may put a note beside it, which nobody edits either.
 
 What is **audited** is on record before it is done. Denials are on record too, gathered by caller, verb and reason.
 

@@ -19,6 +19,7 @@ import { openHome } from './farm/open-home.ts';
 import { GAUGES_EVERY_TICKS, readGauges } from './farm/read-gauges.ts';
 import { leaveFarm, stopHome } from './farm/stop-home.ts';
 import { Ticker } from './farm/ticker.ts';
+import { silenceOf } from './farm/vouch.ts';
 import { createWakeHub, type WakeHub } from './farm/wake-hub.ts';
 import { serveGrpc } from './fronts/grpc/serve-grpc.ts';
 import type { Names } from './fronts/rest/guard.ts';
@@ -133,7 +134,12 @@ const inOneSession = async (url: string, work: (client: pg.Client) => Promise<un
   }
 };
 
-type OpenFarm = { readonly home: Home; readonly metrics: Metrics };
+type OpenFarm = {
+  readonly home: Home;
+  readonly metrics: Metrics;
+  /** Hears of every heartbeat, whether or not it was answered. */
+  readonly onBeat: (hear: () => void) => void;
+};
 
 const openFarm = async (
   config: Config,
@@ -179,10 +185,16 @@ const openFarm = async (
   });
   const gatekeeper = new Gatekeeper(home);
   const showTick = createTickShow(metrics.gauges, { home, pump, lines });
-  ticker = new Ticker(home, (answer) => {
-    hub.setReplicas(answer.replicas);
-    showTick(answer);
-  });
+  const beats = createBeats();
+  ticker = new Ticker(
+    home,
+    (answer) => {
+      hub.setReplicas(answer.replicas);
+      showTick(answer);
+      beats.tell();
+    },
+    beats.tell,
+  );
   undo.push(() => leaveFarm(home));
   await ticker.start();
   const started = ticker;
@@ -195,7 +207,20 @@ const openFarm = async (
     gatekeeper.start();
     undo.push(() => gatekeeper.stop());
   }
-  return { home, metrics };
+  return { home, metrics, onBeat: beats.hear };
+};
+
+/** Doors open when the heart beats already. */
+const createBeats = (): { readonly tell: () => void; readonly hear: OpenFarm['onBeat'] } => {
+  const hearers: (() => void)[] = [];
+  return {
+    tell: () => {
+      for (const hear of hearers) hear();
+    },
+    hear: (hear) => {
+      hearers.push(hear);
+    },
+  };
 };
 
 const hasGate = ({ stations, anyStation }: Line): boolean =>
@@ -321,6 +346,9 @@ const openDoors = async (
         });
   if (ops !== null) undo.push(() => ops.stop());
   grpc.setServing(true);
+  farm.onBeat(() => {
+    grpc.setServing(!home.stopping && silenceOf(home) === null);
+  });
   const urlOf = (address: string): string =>
     `${tls === null || tls === 'terminated-by-proxy' ? 'http' : 'https'}://${address}/`;
   return {
@@ -339,9 +367,11 @@ const namesOf = (config: Config): Names => {
 /** What it shows is not secret. On loopback it is shown to this machine only, all the same. */
 const opsNames = ({ host }: { readonly host: string }): Names => (isLoopback(host) ? [] : 'any');
 
-/** Ready: not leaving, and the database answers. */
+/** Ready: not leaving, and the database answers, its heartbeat as well. */
 const ready = async (home: Home): Promise<{ readonly ok: boolean; readonly why: string }> => {
   if (home.stopping) return { ok: false, why: 'the replica is shutting down' };
+  const silence = silenceOf(home);
+  if (silence !== null) return { ok: false, why: silence };
   try {
     await home.pool.query('select');
     return { ok: true, why: '' };

@@ -80,6 +80,7 @@ describe('defaults', () => {
     ['session', 'lostAfterMs', 90_000],
     ['session', 'fenceMs', 30_000],
     ['replica', 'tickMs', 5_000],
+    ['replica', 'silentMaxMs', 20_000],
     ['replica', 'amnestyAfterMs', 15_000],
     ['poll', 'holdMaxMs', 45_000],
     ['jobs', 'attemptsMax', 3],
@@ -305,6 +306,27 @@ describe('what is refused', () => {
       /^lines\[0\]\.stations: `SMT` is listed twice/,
     ],
     ['limits: { session: { fence: 2 min } }', /^limits\.session\.lostAfter must be longer than limits\.session\.fence/],
+    [
+      'limits: { replica: { silentMax: 30 s } }',
+      /^limits\.replica\.silentMax must be shorter than limits\.session\.fence, than 30 s and than a third of/,
+    ],
+    ['limits: { session: { fence: 20 s } }', /^limits\.replica\.silentMax must be shorter than limits\.session\.fence/],
+    [
+      'limits: { replica: { silentMax: 40 s }, session: { fence: 1 min, lostAfter: 5 min } }',
+      /^limits\.replica\.silentMax must be shorter than limits\.session\.fence, than 30 s/,
+    ],
+    [
+      'limits: { session: { ttl: 60 s, lostAfter: 60 s } }',
+      /^limits\.replica\.silentMax must be shorter .* than a third of limits\.session\.lostAfter/,
+    ],
+    [
+      'limits: { replica: { silentMax: 9 s } }',
+      /^limits\.replica\.silentMax must be at least two limits\.replica\.tick/,
+    ],
+    [
+      'limits: { session: { ttl: 50 s } }\nlines: [{ instance: a, stations: [{ name: FAT, lostAfter: 55 s }] }]',
+      'lines[0], station FAT: lostAfter 55 s is too short; make it 61 s or more',
+    ],
     ['limits: { lanes: { lease: 5 s } }', /^limits\.lanes\.lease must be longer than limits\.calls\.timeout/],
     ['limits: { replica: { tick: 1 h } }', /^limits\.session\.ttl must be at least two limits\.replica\.tick/],
     [

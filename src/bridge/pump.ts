@@ -122,8 +122,9 @@ export class Pump {
         room.set(url, free);
         return free;
       });
-      for (const [url, free] of room) {
-        this.#shopfloor(url).hasMore = calls.filter((call) => call.url === url).length >= free;
+      for (const shopfloor of this.#shopfloors.values()) {
+        const free = room.get(shopfloor.url) ?? Infinity;
+        shopfloor.hasMore = calls.filter(({ url }) => url === shopfloor.url).length >= free;
       }
       for (const call of calls) this.#begin({ call, sinceMs, streak: 1 });
     } catch (error) {

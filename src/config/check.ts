@@ -1,6 +1,6 @@
 /** What a schema of single keys cannot say: keys that must fit each other. Who may reach the doors: exposure.ts. */
 import { type Secret, withoutCredentials } from '../core/secret.ts';
-import type { Limits } from '../core/limits.ts';
+import { defaultLimits, type Limits } from '../core/limits.ts';
 import { roleMisfits } from './given-database.ts';
 import { linesOf, shopfloorUrls } from './lines.ts';
 import type { WrittenLine } from './schema.ts';
@@ -47,6 +47,10 @@ const repeats = (names: readonly string[]): readonly string[] => [
   ...new Set(names.filter((name, index) => names.indexOf(name) !== index)),
 ];
 
+/** Bots stop by themselves so long before lostAfter, or, where that is short, with this part of it left (bot/fence.ts). */
+const BOT_FENCE_MS = defaultLimits.session.fenceMs;
+const BOT_FENCE_PARTS = 3;
+
 const limitMisfits = ({ session, replica, lanes, calls, text }: Limits): readonly string[] => {
   const rules: readonly (readonly [boolean, string])[] = [
     [
@@ -56,6 +60,15 @@ const limitMisfits = ({ session, replica, lanes, calls, text }: Limits): readonl
     [
       replica.amnestyAfterMs >= 2 * replica.tickMs,
       'limits.replica.amnestyAfter must be at least two limits.replica.tick, or every late tick looks like an outage',
+    ],
+    [
+      replica.silentMaxMs >= 2 * replica.tickMs,
+      'limits.replica.silentMax must be at least two limits.replica.tick, or every late tick sends polls to the database',
+    ],
+    [
+      replica.silentMaxMs < Math.min(session.fenceMs, BOT_FENCE_MS, session.lostAfterMs / BOT_FENCE_PARTS),
+      `limits.replica.silentMax must be shorter than limits.session.fence, than ${durationText(BOT_FENCE_MS)} and than a ` +
+        'third of limits.session.lostAfter, or bots work on what the farm has given to others',
     ],
     [
       session.lostAfterMs > session.fenceMs,
@@ -75,12 +88,12 @@ const limitMisfits = ({ session, replica, lanes, calls, text }: Limits): readonl
 /** A station may wait longer for its bot than others, never shorter than a session lives or a bot needs to stop. */
 const lostAfterMisfits = (config: Checked, line: WrittenLine, where: string): readonly string[] => {
   const { ttlMs, fenceMs, lostAfterMs } = config.limits.session;
+  const leastMs = Math.max(ttlMs, fenceMs + 1000, BOT_FENCE_PARTS * config.limits.replica.silentMaxMs + 1000);
   const rules = linesOf(config)(line.instance);
   return [...(rules?.stations.values() ?? []), ...(rules === null ? [] : [rules.anyStation])]
-    .filter((rule) => rule.lostAfterMs !== lostAfterMs && (rule.lostAfterMs < ttlMs || rule.lostAfterMs <= fenceMs))
+    .filter((rule) => rule.lostAfterMs !== lostAfterMs && rule.lostAfterMs < leastMs)
     .map((rule) => {
       const whose = rule.station === '' ? `${where}.stationDefaults` : `${where}, station ${rule.station}`;
-      const least = durationText(Math.max(ttlMs, fenceMs + 1000));
-      return `${whose}: lostAfter ${durationText(rule.lostAfterMs)} is too short; make it ${least} or more`;
+      return `${whose}: lostAfter ${durationText(rule.lostAfterMs)} is too short; make it ${durationText(leastMs)} or more`;
     });
 };

@@ -16,6 +16,7 @@ export type Verb =
   | 'retry-gate'
   | 'override-gate'
   | 'list-test-results'
+  | 'annotate-results'
   | 'create-reservation'
   | 'get-reservation'
   | 'cancel-reservation'
@@ -71,7 +72,7 @@ const operate: Rule = { of: 'instance', roles: OPERATORS, audited: true };
 const administer: Rule = { of: 'instance', roles: ADMINS, audited: true };
 const work: Rule = { of: 'own bot', roles: ['bot'], audited: false };
 
-/** No verb edits a test result, so no role may. */
+/** No verb edits a test result, so no role may. Operators may put a note beside it. */
 export const rules: Readonly<Record<Verb, Rule>> = {
   'create-bot-session': work,
   'update-bot-session': work,
@@ -86,6 +87,7 @@ export const rules: Readonly<Record<Verb, Rule>> = {
   'retry-gate': operate,
   'override-gate': operate,
   'list-test-results': reconcile,
+  'annotate-results': operate,
   'create-reservation': submit,
   'get-reservation': read,
   'cancel-reservation': takeBack,

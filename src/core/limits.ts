@@ -30,6 +30,7 @@ export const limitTable = {
   },
   replica: {
     tickMs: [5 * SECOND, 'Heartbeat of a replica, renewal of its sessions, sweep of what expired; 20 % more or less at random.'],
+    silentMaxMs: [20 * SECOND, 'A bot is answered from memory only while the database has heard of it within this; shorter than session.fence.'],
     amnestyAfterMs: [15 * SECOND, 'If no replica was seen for this long, nobody is declared lost for one session ttl: the outage was ours.'],
     flushRowsMax: [500, 'Most bots whose writes share one commit.'],
     flushWaitingMax: [20_000, 'Most writes that wait for a commit; more are refused as UNAVAILABLE.'],

@@ -49,6 +49,7 @@ export const createBotSession = async (
 ): Promise<SessionReply> => {
   if (home.lineOf(request.instance) === null) throw unknownInstance(request.instance);
   checkClaims(home, request, request.self.properties);
+  const startedMs = home.clock.monotonicMs();
   // A transaction of its own: registering DUTs locks them, and DUTs come after leases in the lock order.
   const deviceIds = await transact(home, (db) => resolveDevices(db, request.instance, request.self.duts));
   const begun = await transact(home, async (db) => {
@@ -57,7 +58,7 @@ export const createBotSession = async (
     if (signal.aborted) throw callerLeft();
     return begun;
   });
-  const session = settleIn(home, request, begun);
+  const session = settleIn(home, request, { ...begun, startedMs });
   announce(begun.ledger, home);
   if (!home.stopping) await offer(home, session, begun.strays);
   return {
@@ -235,14 +236,14 @@ const watch = async (
 };
 
 /** The memory follows: the older session is gone from here, the new one is at home. */
-const settleIn = (home: Home, request: NewBotSession, begun: Begun): Session => {
+const settleIn = (home: Home, request: NewBotSession, begun: Begun & { readonly startedMs: number }): Session => {
   const older = home.sessions.byBot.get(botKey(request.instance, request.botId));
   if (older !== undefined) dropSession(home.sessions, older, 'replaced');
   const { name, declared, quarantineReason, held } = begun;
   const { instance, botId } = request;
   const session = newSession(
     { ...declared, name, instance, botId, attachEpoch: 1, quarantineReason, erring: true },
-    home.clock.monotonicMs(),
+    begun.startedMs,
   );
   session.dutsText = JSON.stringify(request.self.duts);
   holdLeases(session, held);

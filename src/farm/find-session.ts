@@ -24,6 +24,7 @@ export const isOf = (session: BotIdentity, bot: BotIdentity | null): boolean =>
   bot === null || (session.botId === bot.botId && session.instance === bot.instance);
 
 const attach = async (home: Home, name: string, bot: BotIdentity | null): Promise<Session> => {
+  const startedMs = home.clock.monotonicMs();
   const found = await transact(home, async (db) => {
     const [before] = await readSessions(db, [name]);
     // The very answer of an absent one: a bot learns nothing of another's session, and closes nothing.
@@ -38,7 +39,7 @@ const attach = async (home: Home, name: string, bot: BotIdentity | null): Promis
   // Two calls of one bot arrived together; the later epoch is the one that holds, and what was read with it.
   if (there !== undefined && there.attachEpoch >= found.row.attachEpoch) return there;
   if (there !== undefined) dropSession(home.sessions, there, 'changed');
-  const session = newSession(found.row, home.clock.monotonicMs());
+  const session = newSession(found.row, startedMs);
   holdLeases(session, found.held);
   addSession(home.sessions, session);
   heatArrival(home.matching, session);

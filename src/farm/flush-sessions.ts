@@ -3,7 +3,14 @@
  * loaded in lock order, stepped in memory, written table by table; then the grants.
  */
 import { farmEvent } from '../core/farm-event.ts';
-import { clearErrors, declareSessions, endSessions, lockAttached, lockBots } from '../store/bot-sessions.ts';
+import {
+  clearErrors,
+  declareSessions,
+  endSessions,
+  lockAttached,
+  lockBots,
+  renewSessions,
+} from '../store/bot-sessions.ts';
 import { endSettling } from '../store/devices.ts';
 import { appendEvents } from '../store/farm-events.ts';
 import { lockJobs } from '../store/jobs.ts';
@@ -31,6 +38,11 @@ export const flushSessions = async (
     );
     const fence = await lockAttached(db, writes);
     const attached = writes.filter(fence.isAttached);
+    await renewSessions(
+      db,
+      attached.filter(({ renews }) => renews).map(({ name }) => name),
+      farm.limits.session.ttlMs,
+    );
     const ledger = await load(db, fence.now, attached);
     await keepLate(farm, db, ledger, attached.flatMap(completionsOf));
     for (const write of attached) step(farm, ledger, write);

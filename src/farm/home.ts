@@ -18,11 +18,13 @@ export type Home = EnqueueingFarm & {
   readonly settled: () => Promise<void>;
   /** No new work is given and no poll is parked any more: the replica is leaving. */
   stopping: boolean;
+  /** Monotonic ms of the last heartbeat that the database answered, when it did not answer the one after; null: it did. */
+  silentSinceMs: number | null;
 };
 
 /** What a use-case wants changed of a session. */
 export type Change = {
   readonly [
-    K in 'declared' | 'steps' | 'echoes' | 'absent' | 'search' | 'ending' | 'clearsErrors' | 'settles'
+    K in 'declared' | 'steps' | 'echoes' | 'absent' | 'search' | 'ending' | 'clearsErrors' | 'settles' | 'renews'
   ]?: SessionWrite[K];
 };

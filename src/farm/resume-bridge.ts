@@ -21,8 +21,7 @@ export const resumeBridge = async (
   const reason = checkedReason(farm.limits, request.reason, { required: true });
   const { ledger, restore } = await transact(farm, async (db) => {
     const restore = await readPause(db, instance);
-    if (restore === null) throw notPaused(instance);
-    await insertResume(db, instance, restore.number, reason);
+    if (restore === null || !(await insertResume(db, instance, restore.number, reason))) throw notPaused(instance);
     await makeLanesDue(db, instance);
     const ledger = openLedger(await readFarmNow(db));
     ledger.events.push(farmEvent('BRIDGE_RESUMED', instance, { facts: { restore: restore.number, reason } }));

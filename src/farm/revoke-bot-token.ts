@@ -1,8 +1,8 @@
 /** Ends tokens of bots at once: at every replica within 5 s, for polls that are parked too. */
 import { invalid, Refusal } from '../core/refusal.ts';
-import { readBotToken, revokeTokens } from '../store/bot-tokens.ts';
+import { lockBotTokens, readBotToken, revokeTokens } from '../store/bot-tokens.ts';
 import { type BotTokenView, toTokenView } from './bot-token-view.ts';
-import type { Farm } from './farm.ts';
+import { type Farm, transact } from './farm.ts';
 import { lineFor } from './instance.ts';
 
 /** One of the two is given, the other is empty: one token by its id, or all of a bot. */
@@ -19,13 +19,24 @@ export const revokeBotToken = async (
   const { instance, botId, tokenId } = asked;
   lineFor(farm, instance);
   if ((botId === '') === (tokenId === '')) throw oneOfTwo();
-  if (tokenId !== '' && !(UUID.test(tokenId) && (await readBotToken(farm.pool, instance, tokenId)) !== null))
-    throw noSuchToken(asked);
-  if (botId.includes('\0')) return [];
-  const ended = await revokeTokens(farm.pool, tokenId === '' ? { instance, botId } : { instance, id: tokenId }, by);
+  const bot = tokenId === '' ? botId : await ownerOf(farm, asked);
+  if (bot.includes('\0')) return [];
+  const ended = await transact(farm, async (db) => {
+    // Whoever rotates meanwhile has seen what holds: it must not end under its hands, nor what it makes be passed by.
+    await lockBotTokens(db, instance, bot);
+    return revokeTokens(db, tokenId === '' ? { instance, botId } : { instance, id: tokenId }, by);
+  });
   // Also when nothing was left to end: whoever repeats it wants it known everywhere.
   farm.wake([{ kind: 'tokens' }]);
   return ended.map(toTokenView);
+};
+
+/** The bot of a token. */
+const ownerOf = async (farm: Farm, asked: RevocationAsked): Promise<string> => {
+  const { instance, tokenId } = asked;
+  const token = UUID.test(tokenId) ? await readBotToken(farm.pool, instance, tokenId) : null;
+  if (token === null) throw noSuchToken(asked);
+  return token.botId;
 };
 
 const oneOfTwo = (): Refusal =>

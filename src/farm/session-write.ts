@@ -31,6 +31,8 @@ export type SessionWrite = {
   readonly clearsErrors: boolean;
   /** Newly OK and holding nothing: its DUTs have settled. */
   readonly settles: boolean;
+  /** The bot was heard of, and the database has not known that for long. */
+  readonly renews: boolean;
 };
 
 export type SessionWritten =

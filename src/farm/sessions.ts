@@ -36,9 +36,9 @@ export type Session = {
   quarantineReason: string | null;
   /** ERROR events stand against it; a completed lease clears them. */
   erring: boolean;
-  /** Monotonic ms of the last call, and of the last renewal in the database. */
+  /** Monotonic ms of the last call, and of the newest one that the database is known to have heard of. */
   seenMs: number;
-  renewedMs: number;
+  writtenMs: number;
   /** Gets no new lease before this monotonic ms: it ignored one, or its DUT is not ready. */
   barredUntilMs: number;
   barredWhy: string | null;
@@ -116,7 +116,7 @@ export const newSession = (
     quarantineReason,
     erring,
     seenMs: nowMs,
-    renewedMs: nowMs,
+    writtenMs: nowMs,
     barredUntilMs: 0,
     barredWhy: null,
     told: new Set(),

@@ -20,15 +20,26 @@ export type TickMemory = {
   lastMs: number | null;
 };
 
-/** @throws whatever the database throws; the caller's loop goes on. */
+/** A heartbeat that was answered, and what of it is still to be done. */
+export type Beat = { readonly answer: TickAnswer; readonly follow: () => Promise<void> };
+
+/** The heartbeat, and all that follows from it. @throws whatever the database throws; the caller's loop goes on. */
 export const tickOnce = async (home: Home, memory: TickMemory): Promise<TickAnswer> => {
+  const { answer, follow } = await beat(home, memory);
+  await follow();
+  return answer;
+};
+
+/** The heartbeat alone: no sweep may hold up the next one. @throws whatever the database throws. */
+export const beat = async (home: Home, memory: TickMemory): Promise<Beat> => {
   const nowMs = home.clock.monotonicMs();
   const late = memory.lastMs === null || nowMs - memory.lastMs > home.limits.replica.amnestyAfterMs;
   const sessions = [...home.sessions.byName.values()];
   // This process was away, or the database was: calls may wait in the sockets, so nobody here was silent (invariant 9).
   if (late) for (const session of sessions) session.seenMs = nowMs;
   for (const session of sessions) if (session.parked !== null) session.seenMs = nowMs;
-  const renew = sessions.filter((session) => late || session.seenMs > session.renewedMs);
+  const renew = sessions.filter((session) => late || session.seenMs > session.writtenMs);
+  const heard = new Map(renew.map((session) => [session, session.seenMs]));
   const lookedAt = home.matching.version;
   const answer = await ask(home.pool, {
     replica: home.replica,
@@ -40,11 +51,17 @@ export const tickOnce = async (home: Home, memory: TickMemory): Promise<TickAnsw
       [...leases.values()].map(({ id, state }) => ({ name, leaseId: id, state })),
     ),
     deviceIds: [...home.sessions.byDevice.keys()],
+  }).catch((error: unknown) => {
+    home.silentSinceMs ??= memory.lastMs;
+    throw error;
   });
   memory.lastMs = nowMs;
+  home.silentSinceMs = null;
   if (answer.restored) await notice(home);
   const busy = new Set(answer.busy);
-  for (const session of renew) if (!busy.has(session.name)) session.renewedMs = nowMs;
+  for (const [session, seenMs] of heard) {
+    if (!busy.has(session.name)) session.writtenMs = Math.max(session.writtenMs, seenMs);
+  }
   const epochs = new Map(sessions.map(({ name, attachEpoch }) => [name, attachEpoch]));
   for (const name of answer.moved) {
     const session = home.sessions.byName.get(name);
@@ -52,11 +69,13 @@ export const tickOnce = async (home: Home, memory: TickMemory): Promise<TickAnsw
     if (session !== undefined && session.attachEpoch === epochs.get(name))
       dropSession(home.sessions, session, 'changed');
   }
-  await learn(home, answer);
-  forget(home.matching, home.sessions, { lookedAt, hotRequirements: answer.hotRequirements });
-  home.feed();
-  await settleDue(home, answer);
-  return answer;
+  const follow = async (): Promise<void> => {
+    await learn(home, answer);
+    forget(home.matching, home.sessions, { lookedAt, hotRequirements: answer.hotRequirements });
+    home.feed();
+    await settleDue(home, answer);
+  };
+  return { answer, follow };
 };
 
 /** Before anything is done by what the statement saw: numbers of jobs are given away meanwhile. */

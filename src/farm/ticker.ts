@@ -1,7 +1,7 @@
 /** The loop around the tick: starts before the doors open, and stops after they have closed. */
 import type { TickAnswer } from '../store/tick.ts';
 import type { Home } from './home.ts';
-import { tickOnce, type TickMemory } from './tick.ts';
+import { beat, tickOnce, type TickMemory } from './tick.ts';
 
 /** Ticks of many replicas spread by themselves when each is up to 20 % early or late. */
 const JITTER = 0.2;
@@ -9,15 +9,19 @@ const JITTER = 0.2;
 export class Ticker {
   readonly #home: Home;
   readonly #heard: (answer: TickAnswer) => void;
+  readonly #missed: () => void;
   readonly #memory: TickMemory = { lastMs: null };
   readonly #stopping = new AbortController();
   #now = new AbortController();
   #running: Promise<void> | null = null;
+  /** What followed from a heartbeat and is still being done. */
+  #following: Promise<void> | null = null;
 
-  /** `heard` is told what every tick has learnt: for the metrics and for readiness. */
-  constructor(home: Home, heard: (answer: TickAnswer) => void) {
+  /** `heard` is told what every heartbeat has learnt, `missed` of each that the database did not answer. */
+  constructor(home: Home, heard: (answer: TickAnswer) => void, missed: () => void = () => undefined) {
     this.#home = home;
     this.#heard = heard;
+    this.#missed = missed;
   }
 
   /** The first tick is over when this resolves: the replica is known, and knows where there is work. */
@@ -34,6 +38,7 @@ export class Ticker {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
+    await this.#following;
   }
 
   async #loop(): Promise<void> {
@@ -44,10 +49,26 @@ export class Ticker {
       if (this.#stopping.signal.aborted) return;
       this.#now = new AbortController();
       try {
-        this.#heard(await tickOnce(this.#home, this.#memory));
+        const { answer, follow } = await beat(this.#home, this.#memory);
+        this.#heard(answer);
+        // Beside the next heartbeats: bots must not wait for what a slow sweep holds up. What it leaves, a later one sees.
+        this.#following ??= this.#follow(follow);
       } catch (error) {
         log.warn({ error: String(error) }, 'a tick failed; the next one repairs what it left');
+        this.#missed();
       }
     }
+  }
+
+  async #follow(follow: () => Promise<void>): Promise<void> {
+    try {
+      await follow();
+    } catch (error) {
+      this.#home.log.warn(
+        { error: String(error) },
+        'what followed from a tick failed; the next one repairs what it left',
+      );
+    }
+    this.#following = null;
   }
 }

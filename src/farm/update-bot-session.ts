@@ -1,6 +1,7 @@
 /**
  * The loop of the farm (bots.proto UpdateBotSession): hear what the bot reports, write what that changes, give it work if
- * there is some, or hold its poll until there is. A poll that changes nothing and finds nothing runs no SQL.
+ * there is some, or hold its poll until there is. A poll that changes nothing and finds nothing runs no SQL, as long as the
+ * database has heard of its bot lately.
  */
 import { BOT_TERMINATING, holdMs, instanceOfSession, takesWork } from '../core/bot-session.ts';
 import { type Reading, readReport, type SessionReport } from '../core/session-report.ts';
@@ -12,6 +13,7 @@ import type { Change, Home } from './home.ts';
 import { heatDevice, type Search, searchOf } from './matching.ts';
 import { resolveDevices } from './resolve-devices.ts';
 import { classOf, dropSession, type HeldLease, inTurn, type Session, type WakeCause } from './sessions.ts';
+import { vouch, vouchAfterHold } from './vouch.ts';
 
 /** How long the caller waits, and whether it still does. */
 export type Patience = {
@@ -46,7 +48,10 @@ export const updateBotSession = async (
     if (heard === 'moved' && tries < REATTACH_MAX) continue;
     if (heard === 'moved') return reply(home, session, []);
     const { cancelledOnce } = heard;
-    if (heard.parked !== null) await heard.parked;
+    if (heard.parked !== null) {
+      await heard.parked;
+      vouchAfterHold(home, session);
+    }
     return reply(home, session, cancelledOnce);
   }
 };
@@ -72,7 +77,7 @@ const hear = async (
   session.parked?.end('newer call');
   session.seenMs = home.clock.monotonicMs();
   const reading = readReport(report, session.leases);
-  const change = await changeOf(home, session, report, reading);
+  const change = vouch(home, session, await changeOf(home, session, report, reading));
   if (change !== null) {
     const written = await home.write(session, change);
     if (written.kind === 'detached') return 'moved';

@@ -15,6 +15,7 @@ export const writeSession = async (
   change: Change,
 ): Promise<SessionWritten> => {
   const lookedAt = home.matching.version;
+  const startedMs = home.clock.monotonicMs();
   const declared = change.declared ?? null;
   const search = change.search ?? null;
   // Work that goes with a new declaration is chosen by it, not by what the bot was before.
@@ -35,6 +36,7 @@ export const writeSession = async (
     ending: change.ending ?? null,
     clearsErrors: change.clearsErrors ?? false,
     settles: change.settles ?? false,
+    renews: change.renews ?? false,
   }).catch((error: unknown) => {
     // It may have been committed all the same: what is remembered here is not to be trusted any more.
     if (!(error instanceof Refusal)) dropSession(home.sessions, session, 'changed');
@@ -45,6 +47,7 @@ export const writeSession = async (
     return written;
   }
   holdLeases(session, written.held);
+  if (change.renews === true) session.writtenMs = startedMs;
   if (declared !== null) {
     const { deviceIds } = session.declared;
     redeclare(home.sessions, session, declared);

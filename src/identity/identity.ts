@@ -5,28 +5,25 @@
 import { looksLikeBotToken } from '../core/bot-token.ts';
 import { type BotIdentity, botName, type Principal } from '../core/principal.ts';
 import { Refusal } from '../core/refusal.ts';
-import { certificateName } from '../core/spiffe.ts';
-import type { Clock } from '../core/clock.ts';
 import { askNobody, type Identify, type Known } from '../farm/identify.ts';
 import type { TokenBook } from '../farm/token-book.ts';
+import type { CertificateReader } from './certificates.ts';
 import type { JwtReader } from './jwt.ts';
 
 export type IdentityParts = {
-  /** The SPIFFE trust domain; null: certificates name nobody. */
-  readonly farm: string | null;
+  /** Null: certificates name nobody. */
+  readonly certificates: Pick<CertificateReader, 'farm' | 'holderOf'> | null;
   /** Null: bots' tokens are not taken. */
   readonly tokens: Pick<TokenBook, 'holderOf'> | null;
   /** Null: nobody else's tokens are taken. */
   readonly jwt: Pick<JwtReader, 'memberOf'> | null;
-  readonly clock: Clock;
 };
 
-/** Never aborts. */
-const ALWAYS = new AbortController().signal;
-
-export const createIdentity = ({ farm, tokens, jwt, clock }: IdentityParts): Identify => {
+export const createIdentity = ({ certificates, tokens, jwt }: IdentityParts): Identify => {
   const ways = [
-    ...(farm === null ? [] : [`as a bot, a client certificate of spiffe://${farm}/instance/INSTANCE/bot/BOT`]),
+    ...(certificates === null
+      ? []
+      : [`as a bot, a client certificate of spiffe://${certificates.farm}/instance/INSTANCE/bot/BOT`]),
     ...(tokens === null ? [] : ['as a bot, its token as "authorization: Bearer sgbot_…"']),
     ...(jwt === null
       ? []
@@ -43,23 +40,37 @@ export const createIdentity = ({ farm, tokens, jwt, clock }: IdentityParts): Ide
     if (jwt === null) throw notTaken('JWTs', 'auth.jwt');
     return jwt.memberOf(bearer);
   };
+  const untilEither = joinSignals();
   return async ({ bearer, certificate }) => {
-    const name = farm === null || certificate === null ? NAMELESS : certificateName(certificate.uris, farm);
-    if (name.kind === 'stranger') throw noBotOfOurs(name.why);
+    const holder = certificate === null ? null : (certificates?.holderOf(certificate) ?? null);
     const byBearer = bearer === null ? null : await ofBearer(bearer);
-    if (name.kind === 'nameless') {
+    if (holder === null) {
       if (byBearer === null) throw noCredentials(ways);
       return byBearer;
     }
-    // The connection outlives the handshake that looked at the certificate.
-    if (certificate !== null && certificate.validTo <= clock.now()) throw certificateExpired();
+    const principal = botPrincipal(holder.bot);
+    if (byBearer === null) return { principal, until: holder.until };
     // A bearer beside a bot's certificate may say the same, and never more.
-    if (byBearer !== null && !isSameBot(byBearer.principal, name.bot)) throw twoCallers();
-    return { principal: botPrincipal(name.bot), until: byBearer?.until ?? ALWAYS };
+    if (!isSameBot(byBearer.principal, holder.bot)) throw twoCallers();
+    return { principal, until: untilEither(holder.until, byBearer.until) };
   };
 };
 
-const NAMELESS = { kind: 'nameless' } as const;
+/**
+ * Aborts with the first of two. Made once for the two and not for each call: a signal that follows others is let go of only
+ * when it is collected, and those live as long as credentials do.
+ */
+const joinSignals = () => {
+  const joined = new WeakMap<AbortSignal, { readonly second: AbortSignal; readonly either: AbortSignal }>();
+  return (first: AbortSignal, second: AbortSignal): AbortSignal => {
+    const known = joined.get(first);
+    if (known?.second === second) return known.either;
+    const either = AbortSignal.any([first, second]);
+    joined.set(first, { second, either });
+    return either;
+  };
+};
+
 const LOOKS_LIKE_JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 const botPrincipal = (bot: BotIdentity): Principal => ({ kind: 'bot', name: botName(bot), bot });
@@ -72,20 +83,6 @@ const noCredentials = (ways: readonly string[]): Refusal =>
     'UNAUTHENTICATED',
     'NO_CREDENTIALS',
     `This farm asks who calls, and the call showed nothing. Show ${ways.join('; or, ')}.`,
-  );
-
-const certificateExpired = (): Refusal =>
-  new Refusal(
-    'UNAUTHENTICATED',
-    'CERTIFICATE_EXPIRED',
-    'The client certificate of this connection has expired. Have a new one made, and connect anew with it.',
-  );
-
-const noBotOfOurs = (why: string): Refusal =>
-  new Refusal(
-    'UNAUTHENTICATED',
-    'CERTIFICATE_NOT_A_BOT',
-    `The client certificate names no bot of this farm: ${why}. Show one with the bot's own SPIFFE id as its only URI.`,
   );
 
 const twoCallers = (): Refusal =>

@@ -3,6 +3,7 @@ import type { Auth } from '../config/auth.ts';
 import type { Farm } from '../farm/farm.ts';
 import type { Identify } from '../farm/identify.ts';
 import { createTokenBook } from '../farm/token-book.ts';
+import { createCertificateReader } from './certificates.ts';
 import { createIdentity } from './identity.ts';
 import { type KeySource, openKeys } from './jwks.ts';
 import { createJwtReader, type JwtReader } from './jwt.ts';
@@ -14,10 +15,11 @@ export const openIdentity = async ({ farm: trustDomain, botTokens, jwt }: Auth, 
   const members = jwt === null ? null : await openMembers(jwt, farm);
   const tokens = botTokens ? createTokenBook(farm) : null;
   await tokens?.start();
-  const { clock } = farm;
+  const certificates = trustDomain === null ? null : createCertificateReader(trustDomain, farm.clock);
   return {
-    identify: createIdentity({ farm: trustDomain, tokens, jwt: members?.reader ?? null, clock }),
+    identify: createIdentity({ certificates, tokens, jwt: members?.reader ?? null }),
     stop: async () => {
+      certificates?.stop();
       tokens?.stop();
       await members?.stop();
     },

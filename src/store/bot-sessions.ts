@@ -207,6 +207,17 @@ export const endSessions = async (
   return rows;
 };
 
+/** Bots that were heard of now. The sessions are locked and attached. */
+export const renewSessions = async (db: Queryable, names: readonly string[], ttlMs: number): Promise<void> => {
+  if (names.length === 0) return;
+  await db.query(
+    `update bot_sessions
+     set state = 'OPEN', seen_at = farm_now(), expires_at = farm_now() + $2 * interval '1 millisecond'
+     where name = any($1::text[])`,
+    [names, ttlMs],
+  );
+};
+
 /** Locks bots by name. Bots come before sessions in the lock order, as where a session begins. */
 export const lockBots = async (
   db: Queryable,

@@ -93,7 +93,7 @@ export const readBotToken = async (db: Queryable, instance: string, id: string):
   return rows[0] ?? null;
 };
 
-/** A page, ordered by bot and newest first. */
+/** A page, ordered by bot and by id. */
 export const readTokenPage = async (
   db: Queryable,
   filter: { readonly instance: string; readonly botId: string | null; readonly validOnly: boolean },

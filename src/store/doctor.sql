@@ -219,4 +219,11 @@ select '18', 'there are ' || coalesce(c.n, 0) || ' and the tally says ' || coale
 from counted c full join tallied t using (instance, label, state)
 where coalesce(c.n, 0) <> coalesce(t.n, 0)
 
+-- 19: who gets in.
+union all
+select '19', 'a bot has ' || count(*) || ' tokens that hold and may have two',
+  'bot ' || bot_id || ' of instance "' || instance || '"'
+from bot_tokens where revoked_at is null and expires_at > farm_now()
+group by instance, bot_id having count(*) > 2
+
 order by 1, 2, 3;

@@ -4,7 +4,10 @@ import { asJson, type Queryable } from './transaction.ts';
 /** A lane in a replica's hands. The epoch is new with every claim: the fence of all that is written for it. */
 export type OwnedLane = { readonly deviceId: number; readonly epoch: number };
 
-/** Instances with any lane that will be due. One look at an index for each, whatever the number of lanes. */
+/**
+ * Instances with a lane that could be taken now. Steps over an index from instance to instance, and in each past the lanes
+ * that somebody owns: their number, not that of all lanes, is what it costs.
+ */
 export const readLaneInstances = async (db: Queryable): Promise<string[]> => {
   const { rows } = await db.query<{ instance: string }>(
     `with recursive found as (
@@ -13,7 +16,10 @@ export const readLaneInstances = async (db: Queryable): Promise<string[]> => {
        select (select l.instance from lanes l where l.due_at is not null and l.instance > f.instance
                order by l.instance limit 1)
        from found f where f.instance is not null)
-     select instance from found where instance is not null order by instance`,
+     select f.instance from found f where exists (
+       select from lanes l where l.instance = f.instance and l.due_at <= farm_now()
+         and (l.owned_until is null or l.owned_until <= farm_now()))
+     order by f.instance`,
   );
   return rows.map((row) => row.instance);
 };

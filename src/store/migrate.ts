@@ -151,7 +151,7 @@ async function apply(
 }
 
 /** Tables to which a farm only ever adds. */
-const ONLY_ADDED_TO = ['audit'];
+const ONLY_ADDED_TO = ['audit', 'result_notes'];
 
 /** Rows may be read and written, the schema and its history not, and of some tables nothing may be taken back. */
 async function grantFarm(client: ClientBase, role: string, isSchemaNew: boolean): Promise<void> {

@@ -78,15 +78,21 @@ export const readPause = async (db: Queryable, instance: string): Promise<Restor
   return rows[0] ?? null;
 };
 
-/** Locks the instance's row against another who resumes. */
-export const insertResume = async (db: Queryable, instance: string, restore: number, reason: string): Promise<void> => {
-  await db.query(
+/** Locks the instance's row against another who resumes. False: somebody has, meanwhile. */
+export const insertResume = async (
+  db: Queryable,
+  instance: string,
+  restore: number,
+  reason: string,
+): Promise<boolean> => {
+  const { rowCount } = await db.query(
     `insert into bridge_resumes (instance, restore, reason) values ($1, $2, $3)
      on conflict (instance) do update
        set restore = excluded.restore, reason = excluded.reason, resumed_at = excluded.resumed_at
        where bridge_resumes.restore < excluded.restore`,
     [instance, restore, reason],
   );
+  return rowCount === 1;
 };
 
 /** What a pause has held back is due at once. */

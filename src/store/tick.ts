@@ -64,14 +64,15 @@ const TICK = `
      ), heard as (
        select * from jsonb_to_recordset($4::jsonb) as r(name text, "attachEpoch" bigint, "ageMs" double precision)
      ), free as (
+       -- Never back before what a write has said meanwhile; but not ahead of a clock that was set back.
        -- A write has the others, in an order of its own: the heartbeat neither waits for it nor gets in its way.
-       select s.name, heard."ageMs" from bot_sessions s
+       select s.name, least(farm_now(), greatest(s.seen_at,
+                farm_now() - heard."ageMs" * interval '1 millisecond')) as at from bot_sessions s
        join heard on s.name = heard.name and s.attach_epoch = heard."attachEpoch"
        where s.state <> 'CLOSED' for update of s skip locked
      ), renewed as (
        update bot_sessions s
-       set seen_at = farm_now() - free."ageMs" * interval '1 millisecond', state = 'OPEN',
-           expires_at = farm_now() - free."ageMs" * interval '1 millisecond' + $2 * interval '1 millisecond'
+       set seen_at = free.at, state = 'OPEN', expires_at = free.at + $2 * interval '1 millisecond'
        from free where s.name = free.name
        returning s.name
      ), home as (

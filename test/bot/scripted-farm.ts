@@ -56,6 +56,7 @@ export class ScriptedFarm {
     server.addService(ResultsService, {
       reportTestResults: toHandler(reportTestResults),
       listTestResults: toHandler(() => Promise.resolve({ kind: 'failed', code: 12, message: '' })),
+      annotateResults: toHandler(() => Promise.resolve({ kind: 'failed', code: 12, message: '' })),
     });
     const port = await new Promise<number>((resolve, reject) => {
       server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>

@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Pump } from '../../src/bridge/pump.ts';
+import { renderCall } from '../../src/bridge/render-call.ts';
 import { createShopfloorClient } from '../../src/bridge/shopfloor-client.ts';
 import type { Limits } from '../../src/core/limits.ts';
 import { callOfResult, callsOfEnd, callsOfStart } from '../../src/core/shopfloor-call.ts';
+import { claimCalls } from '../../src/farm/claim-calls.ts';
 import { listCalls } from '../../src/farm/list-calls.ts';
 import { listLanes } from '../../src/farm/list-lanes.ts';
 import { retryCall } from '../../src/farm/retry-call.ts';
@@ -123,10 +125,9 @@ describe('the pump', () => {
       },
     }));
     await applied;
-    const pump = startPump(heir);
+    startPump(heir);
     await database.setNow(new Date(startsAt.getTime() + heir.limits.lanes.leaseMs - 1));
-    heir.wake([{ kind: 'lanes' }]);
-    await eventually(async () => expect(pump.state()).toEqual([{ url: shopfloor.url, breaker: 'closed', lanes: 0 }]));
+    expect(await claimCalls(heir, renderCall, () => 1)).toEqual([]);
     expect(await shopfloor.journal.lines()).toHaveLength(1);
 
     await database.setNow(new Date(startsAt.getTime() + heir.limits.lanes.leaseMs));

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { Bot, Device, Drain } from '../../src/gen/stationgrid/v1/fleet.ts';
 import { ExplainJobResponse, Job, JobState, OnFailed, Verdict } from '../../src/gen/stationgrid/v1/jobs.ts';
-import { StoredTestResult } from '../../src/gen/stationgrid/v1/results.ts';
+import { type ResultNote, StoredTestResult } from '../../src/gen/stationgrid/v1/results.ts';
 import { Call, CallState, Lane } from '../../src/gen/stationgrid/v1/shopfloor.ts';
 import { TestStatus } from '../../src/gen/stationgrid/v1/work.ts';
 import { type Canned, type CannedFarm, startCannedFarm } from './canned-farm.ts';
@@ -399,11 +399,35 @@ test('retries and skips a dead letter', async () => {
 
 test('lists the results of all attempts', async () => {
   const stored = StoredTestResult.fromPartial({ attempt: 1, botId: 'bot-3', stale: true, result: passed.results[0]! });
-  const { stdout } = await ask(['results', 'list', '17'], { listTestResults: () => ({ results: [stored] }) });
-  expect(stdout).toBe(`\
+  const table = `\
 ATTEMPT  BOT    COUNTS     TEST                     STATUS  TIME   WHY  MEASURED
 1        bot-3  no, stale  generic_main:FAT.Camera  PASSED  1.25s  -    sharpness=0.93 MTF
-`);
+`;
+  const plain = await ask(['results', 'list', '17'], { listTestResults: () => ({ results: [stored], notes: [] }) });
+  expect(plain.stdout).toBe(table);
+  const found = () => ({ results: [stored], notes: [note] });
+  const noted = await ask(['results', 'list', '17'], { listTestResults: found });
+  expect(noted.stdout).toBe(`${table}\n${notes}`);
+  expect((await ask(['results', 'notes', '17'], { listTestResults: found })).stdout).toBe(notes);
+});
+
+const note: ResultNote = {
+  createTime: { seconds: 1_772_373_909n, nanos: 0 },
+  author: 'member:ada',
+  note: 'the probe was worn',
+};
+const notes = `\
+WRITTEN              BY          NOTE
+2026-03-01 14:05:09  member:ada  the probe was worn
+`;
+
+test('puts a note beside results', async () => {
+  const words = ['results', 'annotate', '17', '--note', 'the probe was worn'];
+  const { stdout, asked } = await ask(words, { annotateResults: () => note });
+  expect(stdout).toBe(notes);
+  expect(asked[0]!.request).toMatchObject({ jobId: 17n, note: 'the probe was worn' });
+  const json = await ask([...words, '-o', 'json'], { annotateResults: () => note });
+  expect(JSON.parse(json.stdout)).toMatchObject({ author: 'member:ada', note: 'the probe was worn' });
 });
 
 test('server and instance may come from the environment', async () => {

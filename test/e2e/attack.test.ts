@@ -29,8 +29,8 @@ beforeAll(async () => {
     // Whoever is starved for the time of the attack is lost, and everything slow is found out within it.
     set: [
       // Ticks as far apart as a thousand bots' renewals are worth.
-      ...['replica.tick=2s', 'replica.amnestyAfter=6s'],
-      ...['session.ttl=10s', 'session.lostAfter=11s', 'session.fence=1s'],
+      ...['replica.tick=1500ms', 'replica.silentMax=3s', 'replica.amnestyAfter=6s'],
+      ...['session.ttl=10s', 'session.lostAfter=11s', 'session.fence=3500ms'],
       ...['doors.handshake=1s', 'grpc.request=2s', 'http.headers=1s', 'http.check=500ms'],
     ].map((setting) => `limits.${setting}`),
   });

@@ -18,7 +18,7 @@ const bots: FieldBot[] = [];
 beforeAll(async () => {
   site = await openSite({
     lines: () => [{ instance: LINE }],
-    set: ['limits.session.ttl=20s', 'limits.session.lostAfter=40s'],
+    set: ['limits.session.ttl=20s', 'limits.session.lostAfter=40s', 'limits.replica.silentMax=10s'],
   });
   farm = await site.farm();
   await farm.start();

@@ -23,7 +23,9 @@ beforeAll(async () => {
         stations: [{ name: PATIENT, lostAfter: '60s' }, { name: IMPATIENT }],
       },
     ],
-    set: ['limits.session.ttl=3s', 'limits.session.lostAfter=6s', 'limits.session.fence=1s'],
+    set: ['session.ttl=3s', 'session.lostAfter=6s', 'session.fence=1500ms', 'replica.silentMax=1s'].map(
+      (setting) => `limits.${setting}`,
+    ),
   });
   await site.shopfloor().start();
   farm = await site.farm();

@@ -24,6 +24,7 @@ let database: FreshDatabase;
 let books: TokenBook[];
 beforeEach(async () => {
   database = await freshDatabase();
+  await database.setNow(createManualClock().now());
   books = [];
 });
 afterEach(async () => {
@@ -79,10 +80,12 @@ const openReplica = async (hub = createWakeHub()): Promise<Replica> => {
   return { ...watched, farm, book, clock };
 };
 
-/** The book's time goes on, and each of its readings is answered before more of it does. */
+/** Time goes on, the database's too, and each of the book's readings is answered before more of it does. */
 const pass = async ({ clock, idle }: Replica, ms: number): Promise<void> => {
   for (let leftMs = ms; leftMs > 0; leftMs -= STEP_MS) {
-    await clock.advance(Math.min(leftMs, STEP_MS));
+    const stepMs = Math.min(leftMs, STEP_MS);
+    await database.setNow(new Date(clock.now().getTime() + stepMs));
+    await clock.advance(stepMs);
     await idle();
   }
 };

@@ -317,6 +317,7 @@ const bodyOf = (method: string, url: string, { session, ids }: About): unknown =
   if (method !== 'POST') return undefined;
   if (url.endsWith('/results'))
     return { session, leaseId: absent.call, results: [{ testId: 'FAT.Probe', status: 'PASSED' }] };
+  if (url.endsWith('/notes')) return { note: 'because' };
   if (url.endsWith('/drains')) return { pattern: ids.pattern };
   return url.endsWith('calls/:id/retry') ? {} : { reason: 'because' };
 };

@@ -3,6 +3,7 @@
  * itself, JWTs that a real key signed, and things in two instances to ask for.
  */
 import { exportJWK, generateKeyPair, SignJWT, createLocalJWKSet } from 'jose';
+import type { Clock } from '../../src/core/clock.ts';
 import type { Limits } from '../../src/core/limits.ts';
 import { type Admission, createAdmission } from '../../src/farm/admit.ts';
 import { createAudit } from '../../src/farm/audit.ts';
@@ -14,8 +15,12 @@ import { stopHome } from '../../src/farm/stop-home.ts';
 import { createTokenBook, type TokenBook } from '../../src/farm/token-book.ts';
 import { type GrpcDoor, serveGrpc } from '../../src/fronts/grpc/serve-grpc.ts';
 import { serveHttp } from '../../src/fronts/rest/serve-http.ts';
+import { createCertificateReader } from '../../src/identity/certificates.ts';
 import { createIdentity } from '../../src/identity/identity.ts';
 import { createJwtReader } from '../../src/identity/jwt.ts';
+import type { Entrance } from '../../src/listen/keep-door.ts';
+import type { TlsPaths } from '../../src/listen/tls-files.ts';
+import { openTlsKeeper } from '../../src/listen/tls-keeper.ts';
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
 import { createTestFarm, testLine } from '../support/farm.ts';
 import { plainEntrance } from '../support/plain-entrance.ts';
@@ -42,10 +47,25 @@ export type SecuredDoors = OpenDoors & {
   readonly close: () => Promise<void>;
 };
 
+/** Doors that speak TLS, and know bots by certificates besides. */
+export type ByCertificate = {
+  /** The SPIFFE trust domain. */
+  readonly farm: string;
+  readonly tls: TlsPaths;
+  /** By which certificates end. */
+  readonly clock: Clock;
+};
+
+const INSTANCES = ['line-1', 'line-2', ''];
+
 /** @param known whom callers are taken for, whatever they show. */
-export async function openSecuredDoors(limits: SomeLimits = {}, known?: Identify): Promise<SecuredDoors> {
+export async function openSecuredDoors(
+  limits: SomeLimits = {},
+  known?: Identify,
+  byCertificate: ByCertificate | null = null,
+): Promise<SecuredDoors> {
   const database = await freshDatabase();
-  const lines = ['line-1', 'line-2'].map((instance) =>
+  const lines = INSTANCES.map((instance) =>
     testLine({ instance, shopfloorUrl: 'http://127.0.0.1:9/', events: new Map([['hello', 'GREETED']]) }),
   );
   const home = openHome(createTestFarm({ database, lines, limits }));
@@ -63,11 +83,13 @@ export async function openSecuredDoors(limits: SomeLimits = {}, known?: Identify
   const jwt = createJwtReader(rules, keys, home);
   const audit = createAudit(home);
   await audit.start({ version: 'test', settings: 'test' });
-  const identify = known ?? createIdentity({ farm: null, tokens, jwt, clock: home.clock });
+  const certificates = byCertificate === null ? null : createCertificateReader(byCertificate.farm, byCertificate.clock);
+  const identify = known ?? createIdentity({ certificates, tokens, jwt });
+  const tls = byCertificate === null ? null : tlsOf(byCertificate.tls, home);
   const admission = createAdmission(home, { identify, audit });
   const opened: OpenDoors[] = [];
   const open = async (through: Home): Promise<OpenDoors> => {
-    const more = await openDoors(through, admission);
+    const more = await openDoors(through, admission, tls);
     opened.push(more);
     return more;
   };
@@ -93,6 +115,8 @@ export async function openSecuredDoors(limits: SomeLimits = {}, known?: Identify
       await audit.stop();
       tokens.stop();
       jwt.stop();
+      certificates?.stop();
+      tls?.stop();
       await database.drop();
     },
   };
@@ -100,18 +124,26 @@ export async function openSecuredDoors(limits: SomeLimits = {}, known?: Identify
 
 const nothing = (): void => undefined;
 
-async function openDoors(home: Home, admission: Admission): Promise<OpenDoors> {
+const tlsOf = (paths: TlsPaths, { clock, limits }: Home) =>
+  openTlsKeeper({
+    paths,
+    checkMs: limits.doors.certificatesCheckMs,
+    clock,
+    witness: { certificateExpires: nothing, reloaded: nothing, reloadFailed: nothing },
+  });
+
+async function openDoors(home: Home, admission: Admission, tls: Entrance['tls']): Promise<OpenDoors> {
   const shared = { home, admission, address: { host: '127.0.0.1', port: 0 } };
   const grpc = await serveGrpc({
     ...shared,
-    entrance: plainEntrance(home.limits.doors),
+    entrance: { ...plainEntrance(home.limits.doors), tls },
     bots: { recordBotEvents: true, echoPayload: 'until-completed' },
     metrics: { started: nothing, received: nothing, sent: nothing, handled: nothing },
   });
   grpc.setServing(true);
   const http = await serveHttp({
     ...shared,
-    entrance: plainEntrance(home.limits.doors),
+    entrance: { ...plainEntrance(home.limits.doors), tls },
     names: [],
     metrics: { contentType: () => 'text/plain', text: () => Promise.resolve('# metrics\n') },
     ready: () => Promise.resolve({ ok: true, why: '' }),

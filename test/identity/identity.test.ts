@@ -4,6 +4,7 @@ import type { Principal } from '../../src/core/principal.ts';
 import { Refusal } from '../../src/core/refusal.ts';
 import { spiffeOf } from '../../src/core/spiffe.ts';
 import type { Credentials } from '../../src/farm/identify.ts';
+import { createCertificateReader } from '../../src/identity/certificates.ts';
 import { createIdentity, type IdentityParts } from '../../src/identity/identity.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
@@ -19,7 +20,8 @@ const JWT = 'a.b.c';
 const tokens: IdentityParts['tokens'] = { holderOf: () => Promise.resolve({ tokenId: '1', bot: FAT, until }) };
 const jwt: IdentityParts['jwt'] = { memberOf: () => Promise.resolve({ principal: ada, until }) };
 
-const identify = (parts: Partial<IdentityParts> = {}) => createIdentity({ farm: FARM, tokens, jwt, clock, ...parts });
+const certificates = createCertificateReader(FARM, clock);
+const identify = (parts: Partial<IdentityParts> = {}) => createIdentity({ certificates, tokens, jwt, ...parts });
 const later = new Date(clock.now().getTime() + 60_000);
 const certificate = (...uris: readonly string[]): Credentials['certificate'] => ({ uris, validTo: later });
 const fatCertificate = certificate(spiffeOf(FARM, FAT));
@@ -30,7 +32,7 @@ const show = async (credentials: Partial<Credentials>, parts: Partial<IdentityPa
   );
 
 it('asks nobody where nothing is configured, whatever is shown', async () => {
-  const none = { farm: null, tokens: null, jwt: null };
+  const none = { certificates: null, tokens: null, jwt: null };
   for (const bearer of [null, TOKEN, JWT, 'x']) expect(await show({ bearer }, none)).toEqual({ kind: 'open' });
 });
 
@@ -42,8 +44,8 @@ it('names the ways in to who shows nothing', async () => {
     );
   expect(await show({})).toBe('NO_CREDENTIALS');
   expect(await wordsOf({ tokens: null, jwt: null })).toMatch(/spiffe:\/\/farm\.example\/(?!.*(sgbot_|JWT))/);
-  expect(await wordsOf({ farm: null, jwt: null })).toMatch(/sgbot_(?!.*(spiffe|JWT))/);
-  expect(await wordsOf({ farm: null, tokens: null })).toMatch(/JWT(?!.*(spiffe|sgbot_))/);
+  expect(await wordsOf({ certificates: null, jwt: null })).toMatch(/sgbot_(?!.*(spiffe|JWT))/);
+  expect(await wordsOf({ certificates: null, tokens: null })).toMatch(/JWT(?!.*(spiffe|sgbot_))/);
 });
 
 describe('a bearer', () => {
@@ -87,12 +89,58 @@ describe('a certificate', () => {
   });
 
   it('says nothing where no trust domain is configured', async () => {
-    expect(await show({ certificate: fatCertificate }, { farm: null })).toBe('NO_CREDENTIALS');
-    expect(await show({ certificate: fatCertificate, bearer: JWT }, { farm: null })).toEqual(ada);
+    expect(await show({ certificate: fatCertificate }, { certificates: null })).toBe('NO_CREDENTIALS');
+    expect(await show({ certificate: fatCertificate, bearer: JWT }, { certificates: null })).toEqual(ada);
   });
 
   it('holds no longer than it says, though its connection does', async () => {
     const over = { uris: [spiffeOf(FARM, FAT)], validTo: clock.now() };
     expect(await show({ certificate: over })).toBe('CERTIFICATE_EXPIRED');
+  });
+
+  describe('ends the calls under it when it ends', () => {
+    const HOUR_MS = 3_600_000;
+    const endingIn = (ms: number): NonNullable<Credentials['certificate']> => ({
+      uris: [spiffeOf(FARM, FAT)],
+      validTo: new Date(clock.now().getTime() + ms),
+    });
+
+    it('at that moment, and not before', async () => {
+      const ask = identify();
+      const shorter = { bearer: null, certificate: endingIn(HOUR_MS) };
+      const longer = { bearer: null, certificate: endingIn(2 * HOUR_MS) };
+      const [{ until }, again, { until: laterEnd }] = [await ask(shorter), await ask(shorter), await ask(longer)];
+      // However many calls there are, one timer waits.
+      expect(again.until).toBe(until);
+      await clock.advance(HOUR_MS - 1);
+      expect(until.aborted).toBe(false);
+      await clock.advance(1);
+      expect(until.reason).toMatchObject({ kind: 'UNAUTHENTICATED', reason: 'CERTIFICATE_EXPIRED' });
+      expect(laterEnd.aborted).toBe(false);
+    });
+
+    it('years from now too, which no timer waits for at once', async () => {
+      const { until } = await identify()({ bearer: null, certificate: endingIn(400 * 24 * HOUR_MS) });
+      await clock.advance(400 * 24 * HOUR_MS - 1);
+      expect(until.aborted).toBe(false);
+      await clock.advance(1);
+      expect(until.aborted).toBe(true);
+    });
+
+    it.for([
+      ['the certificate', 'CERTIFICATE_EXPIRED'],
+      ['the token', 'TOKEN_REVOKED'],
+    ] as const)('or its token does, where both are shown: %s', async ([first, reason]) => {
+      const held = new AbortController();
+      const ask = identify({
+        tokens: { holderOf: () => Promise.resolve({ tokenId: '1', bot: FAT, until: held.signal }) },
+      });
+      const both = { bearer: TOKEN, certificate: endingIn(HOUR_MS) };
+      const { until } = await ask(both);
+      expect((await ask(both)).until).toBe(until);
+      if (first === 'the token') held.abort(new Refusal('UNAUTHENTICATED', 'TOKEN_REVOKED', 'It was revoked.'));
+      else await clock.advance(HOUR_MS);
+      expect(until.reason).toMatchObject({ reason });
+    });
   });
 });

@@ -5,7 +5,9 @@ import { lanePairs } from './pairs/lanes.ts';
 import { leasePairs } from './pairs/leases.ts';
 import { migrationPairs } from './pairs/migrations.ts';
 import { queuePairs } from './pairs/queue.ts';
+import { restorePairs } from './pairs/restores.ts';
 import { sessionPairs } from './pairs/sessions.ts';
+import { tokenPairs } from './pairs/tokens.ts';
 
 export const pairs: readonly Pair[] = [
   ...leasePairs,
@@ -13,6 +15,8 @@ export const pairs: readonly Pair[] = [
   ...queuePairs,
   ...lanePairs,
   ...gatePairs,
+  ...tokenPairs,
+  ...restorePairs,
   ...migrationPairs,
 ];
 

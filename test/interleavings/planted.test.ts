@@ -50,6 +50,18 @@ const bugs: readonly PlantedBug[] = [
     words: /"2"\] is not among/,
   },
   {
+    bug: 'what is done to the tokens of a bot does not wait for each other',
+    instead: [[`pg_advisory_xact_lock(hashtextextended('bot tokens:' || $1, 0))`, '$1::text']],
+    pair: 'rotate token / revoke tokens',
+    words: /"1 hold"\] is not among|can only be ended sooner/,
+  },
+  {
+    bug: 'a reading of tokens goes on from its own transaction, not from the oldest that ran beside it',
+    instead: [['pg_snapshot_xmin(pg_current_snapshot())::text as xmin', 'pg_current_xact_id()::text as xmin']],
+    pair: 'read what changed / revoke tokens',
+    words: /then holds"\] is not among/,
+  },
+  {
     bug: 'enqueues do not wait for each other',
     instead: [[`pg_advisory_xact_lock(hashtextextended('enqueue:' || $1, 0))`, '$1::text']],
     pair: 'enqueue / enqueue, one request id for two jobs',

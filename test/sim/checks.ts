@@ -3,10 +3,13 @@
  * The farm's own view of itself is the doctor's (src/store/doctor.sql).
  */
 import { runDoctor } from '../../src/store/doctor.ts';
+import type { Queryable } from '../../src/store/transaction.ts';
 import { JobState } from '../../src/gen/stationgrid/v1/jobs.ts';
 import { TestStatus } from '../../src/gen/stationgrid/v1/work.ts';
 import { EPOCH_MS } from './life.ts';
 import type { Met } from './partner.ts';
+import { checkPause } from './check-pause.ts';
+import { checkTokens } from './check-tokens.ts';
 import type { Site } from './site.ts';
 import type { World } from './world.ts';
 
@@ -14,8 +17,7 @@ import type { World } from './world.ts';
 const SLACK_MS = 100;
 
 export const checkDoctor = async (world: World): Promise<void> => {
-  const db = { query: (text: string) => world.database.ask(text).then((rows) => ({ rows })) };
-  for (const { invariant, words, what } of await runDoctor(toQueryable(db))) {
+  for (const { invariant, words, what } of await runDoctor(inspectorOf(world))) {
     world.violate(`doctor ${invariant}`, `${what}: ${words}`);
   }
 };
@@ -27,6 +29,8 @@ export const checkHistory = async (site: Site, forgives: (atMs: number) => boole
   await checkPartner(site, forgives);
   await checkLosses(site);
   await checkWatched(site, forgives);
+  await checkTokens(site, forgives);
+  checkPause(site);
 };
 
 type JobFacts = { id: number; requestId: string; state: string; verdict: string | null; attempts: number };
@@ -302,6 +306,12 @@ const untilEnd = (kinds: readonly string[]): readonly string[] => {
   return kinds.slice(0, end === -1 ? kinds.length : end + 1).filter((kind) => !kind.startsWith('CALL'));
 };
 
-function toQueryable(db: { query: (text: string) => Promise<{ rows: unknown[] }> }): Parameters<typeof runDoctor>[0] {
-  return db as Parameters<typeof runDoctor>[0];
+/** The database as nobody of the farm sees it: without faults, and in no time. */
+export const inspectorOf = ({ database }: World): Queryable =>
+  toQueryable({ query: async (text, values) => ({ rows: await database.ask(text, values) }) });
+
+function toQueryable(db: {
+  query: (text: string, values?: readonly unknown[]) => Promise<{ rows: unknown[] }>;
+}): Queryable {
+  return db as unknown as Queryable;
 }

@@ -1,6 +1,8 @@
 /** Worker processes with a PostgreSQL of their own each, so that no run's transactions are in another's snapshots. */
 import { type ChildProcess, fork } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { pin } from './pin.ts';
 import type { SeedResult, SeedRun } from './run-seed.ts';
 import { type SimServer, startSimServer } from './sim-server.ts';
 
@@ -20,7 +22,8 @@ export type Crew = {
 };
 
 export const hireCrew = async (hands: number): Promise<Crew> => {
-  const servers = await Promise.all(Array.from({ length: hands }, () => startSimServer()));
+  const cores = availableParallelism();
+  const servers = await Promise.all(Array.from({ length: hands }, (_, hand) => startSimServer(hand % cores)));
   return {
     each: async (list, work) => {
       const left = [...list];
@@ -38,9 +41,10 @@ export const hireCrew = async (hands: number): Promise<Crew> => {
 
 /** @param bug planted in the farm that this hand runs; null: the farm as it is. */
 export const hireHand = async (server: SimServer, bug: string | null): Promise<Hand> => {
-  const child = fork(WORKER, [server.url, ...(bug === null ? [] : [bug])], {
+  const child = fork(WORKER, [server.url, String(server.core), ...(bug === null ? [] : [bug])], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
+  if (child.pid !== undefined) pin(child.pid, server.core);
   await heard(child);
   return {
     run: async (run) => {

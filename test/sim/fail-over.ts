@@ -1,4 +1,7 @@
-/** A standby that is a second behind is promoted: what was committed in that second is gone, acknowledged or not. */
+/**
+ * A standby that is a second behind is promoted: what was committed in that second is gone, acknowledged or not. The copy is
+ * another database, whose mark differs from the one that the farm has kept: so it notices, and its bridges wait for people.
+ */
 import type { Site } from './site.ts';
 
 const BEHIND_MS = 1_000;
@@ -7,9 +10,12 @@ const PROMOTION_MS = 4_000;
 /** A copy needs a moment at which no transaction is open. */
 const LOOK_MS = 1;
 const LOOKS_MAX = 2_000;
+/** Until a line's people have compared notes with their partner. */
+const RECONCILED_MS = [60_000, 600_000] as const;
 
 export const failOver = (site: Site, looks = 0): void => {
-  const { time, database, trace, weather, bus, seed } = site.world;
+  const { world } = site;
+  const { time, database, trace, weather, bus, seed } = world;
   if (looks > LOOKS_MAX) return;
   if ([...site.replicas.values()].some(({ pool }) => pool.isInTransaction)) {
     time.after(LOOK_MS, () => failOver(site, looks + 1));
@@ -17,6 +23,7 @@ export const failOver = (site: Site, looks = 0): void => {
   }
   const standby = `sim_${process.pid}_${seed}_standby`;
   const fromMs = time.nowMs();
+  const prng = world.prng.split('failover');
   time.after(0, async () => {
     await database.copyTo(standby);
     trace.add('FAULT', 'the standby follows no further');
@@ -32,7 +39,10 @@ export const failOver = (site: Site, looks = 0): void => {
       await database.switchTo(standby);
       trace.add('FAULT', 'the standby is the primary');
       weather.end(outage);
+      site.failedOverMs = time.nowMs();
       site.comesBack();
+      for (const instance of site.scenario.lines.keys())
+        time.after(prng.between(...RECONCILED_MS), () => site.admin.resumeBridge(instance));
     });
   });
 };

@@ -16,6 +16,8 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'look'; readonly job: number }
   | { readonly kind: 'drain'; readonly pattern: string; readonly forMs: number }
   | { readonly kind: 'quarantine'; readonly botId: string; readonly forMs: number }
+  | { readonly kind: 'revoke'; readonly botId: string }
+  | { readonly kind: 'rotate'; readonly botId: string; readonly overlapMs: number; readonly lateMs: number }
   | { readonly kind: 'break connections' }
   | { readonly kind: 'failover' }
 );
@@ -23,8 +25,12 @@ export type Fault = { readonly atMs: number } & (
 const FAULTS = [26, 40] as const;
 /** Share of the seeds in which the database fails over, once. */
 const FAILOVER_RATE = 0.2;
+/** Of the times in which one replica alone cannot reach the database, those that outlast its bots' patience. */
+const LONG_CUTOFF_RATE = 1 / 3;
 const FIRST_MS = 20_000;
 const SECOND_MS = 1_000;
+/** Of statements whose answers are late where jobs are watched closely: what they locked stays locked. */
+const LATE_ANSWERS: Trouble = { kind: 'statements', replica: null, fault: 'slow answer', rate: 0.03 };
 
 export const drawFaults = (prng: Prng, scenario: Scenario, hours: number): Fault[] => {
   const n = Math.round(prng.int(...FAULTS) * Math.max(1, hours));
@@ -35,6 +41,8 @@ export const drawFaults = (prng: Prng, scenario: Scenario, hours: number): Fault
   if (prng.chance(FAILOVER_RATE)) {
     faults.push({ atMs: prng.between(5 * MINUTE_MS, scenario.busyMs - 5 * MINUTE_MS), kind: 'failover' });
   }
+  if (scenario.isWatchedClosely)
+    faults.push({ atMs: FIRST_MS, kind: 'trouble', forMs: scenario.busyMs - FIRST_MS, trouble: LATE_ANSWERS });
   return faults.sort((a, b) => a.atMs - b.atMs);
 };
 
@@ -52,6 +60,7 @@ const drawFault = (prng: Prng, scenario: Scenario): Kind => {
     [12, (own, { jobs }) => ({ kind: 'cancel', job: own.int(0, jobs.length - 1) })],
     [5, (own, { jobs }) => ({ kind: 'look', job: own.int(0, jobs.length - 1) })],
     [3, drawOperation],
+    [5, drawTokenOperation],
     [2, (own, { bots }) => ({ kind: 'twin', botId: own.pick(bots).botId, forMs: own.between(20, 120) * SECOND_MS })],
     [
       2,
@@ -88,7 +97,8 @@ const drawTrouble = (prng: Prng, { replicas, bots }: Scenario): Kind => {
 const drawDatabaseTrouble = (prng: Prng, { replicas }: Scenario): Kind => {
   const replica = prng.pick([...replicas, null]);
   if (prng.chance(0.3)) {
-    return { kind: 'trouble', forMs: prng.between(2, 60) * SECOND_MS, trouble: { kind: 'no database', replica } };
+    const seconds = replica !== null && prng.chance(LONG_CUTOFF_RATE) ? prng.between(60, 240) : prng.between(2, 60);
+    return { kind: 'trouble', forMs: seconds * SECOND_MS, trouble: { kind: 'no database', replica } };
   }
   const fault = prng.pick<StatementFault>([
     'serialization',
@@ -97,6 +107,8 @@ const drawDatabaseTrouble = (prng: Prng, { replicas }: Scenario): Kind => {
     'lost after',
     'lost after',
     'slow',
+    'slow answer',
+    'slow answer',
   ]);
   const rate = prng.between(0.01, 0.15);
   return {
@@ -143,6 +155,14 @@ const drawOperation = (prng: Prng, { bots }: Scenario): Kind =>
         forMs: prng.between(10, 200) * SECOND_MS,
       }
     : { kind: 'quarantine', botId: prng.pick(bots).botId, forMs: prng.between(10, 200) * SECOND_MS };
+
+const drawTokenOperation = (prng: Prng, { bots }: Scenario): Kind => {
+  const { botId } = prng.pick(bots.filter(({ shows }) => shows === 'token'));
+  if (prng.chance(0.7)) return { kind: 'revoke', botId };
+  const overlapMs = prng.between(5, 120) * SECOND_MS;
+  // Some go over to the new token too late.
+  return { kind: 'rotate', botId, overlapMs, lateMs: prng.between(0, 1.3) * overlapMs };
+};
 
 /** Sets a fault's timer. Whatever it does ends by itself; `Weather.clear` ends what is left. */
 export const schedule = (site: Site, fault: Fault): void => {
@@ -201,6 +221,14 @@ export const schedule = (site: Site, fault: Fault): void => {
         const instance = scenario.bots.find(({ botId }) => botId === struck.botId)?.instance ?? '';
         line.quarantine(instance, struck.botId);
         strikeLater(struck.forMs, () => line.releaseBot(instance, struck.botId));
+        return;
+      }
+      case 'revoke':
+      case 'rotate': {
+        const bot = scenario.bots.find(({ botId }) => botId === struck.botId);
+        if (bot === undefined) return;
+        if (struck.kind === 'revoke') site.admin.revoke(bot);
+        else void site.admin.rotate(bot, struck);
         return;
       }
       case 'break connections':

@@ -6,8 +6,8 @@ import { BotSession, BotStatus, Lease, LeaseState } from '../../src/gen/google/d
 import { StationResult, StationWork, TestResult, TestStatus } from '../../src/gen/stationgrid/v1/work.ts';
 import { Worker } from '../../src/gen/google/devtools/remoteworkers/v1test2/worker.ts';
 import type { Life } from './life.ts';
-import { createSimTransport, createUnary } from './sim-transport.ts';
-import type { BotParts } from './sim-bot.ts';
+import { type BotParts, createBotUnary } from './sim-bot.ts';
+import { createSimTransport } from './sim-transport.ts';
 
 const POLL_MS = 12_000;
 const BUSY_MS = 5_000;
@@ -39,13 +39,9 @@ class FieldBot {
   #news = new AbortController();
 
   constructor(parts: BotParts, life: Life) {
-    const { world, bot, prng, history } = parts;
     this.#parts = parts;
     this.#life = life;
-    this.#transport = createSimTransport(
-      createUnary(world, life, { prng: prng.split('balance'), wanders: bot.wanders }),
-      history,
-    );
+    this.#transport = createSimTransport(createBotUnary(parts, life), parts.history);
   }
 
   async run(): Promise<never> {

@@ -20,6 +20,8 @@ export class Life {
   readonly #held: (() => void)[] = [];
   readonly #onDeath: (() => void)[] = [];
   readonly #onStop: (() => void)[] = [];
+  /** What lets go of the signals that sleepers wait for: a signal that is listened to is never collected. */
+  readonly #asleep = new Set<() => void>();
   #state: LifeState = 'running';
   #portsToDeath = Number.POSITIVE_INFINITY;
 
@@ -67,6 +69,8 @@ export class Life {
     if (this.#state === 'dead') return;
     this.#state = 'dead';
     this.#held.length = 0;
+    for (const forget of this.#asleep) forget();
+    this.#asleep.clear();
     for (const then of this.#onDeath) then();
   }
 
@@ -94,13 +98,18 @@ export class Life {
         resolve();
         return;
       }
-      const wake = (): void => {
+      const forget = (): void => {
         timer.cancel();
         signal?.removeEventListener('abort', wake);
+      };
+      const wake = (): void => {
+        forget();
+        this.#asleep.delete(forget);
         resolve();
       };
       const timer = this.#time.after(ms, () => this.deliver(wake));
       signal?.addEventListener('abort', wake, { once: true });
+      this.#asleep.add(forget);
     });
   }
 }

@@ -4,6 +4,7 @@ import { FleetService } from '../../src/gen/stationgrid/v1/fleet.ts';
 import type { Answer } from '../../bot/transport.ts';
 import type { Life } from './life.ts';
 import type { DrawnJob, DrawnTest } from './scenario.ts';
+import { shownBy } from './members.ts';
 import { createUnary, type Unary } from './sim-transport.ts';
 import type { World } from './world.ts';
 
@@ -28,12 +29,16 @@ export class LineClient {
   onEnqueued: (known: KnownJob) => void = () => undefined;
   readonly #world: World;
   readonly #life: Life;
-  readonly #unary: Unary;
+  readonly #scheduler: Unary;
+  readonly #operator: Unary;
 
   constructor(world: World) {
     this.#world = world;
     this.#life = world.begin('line');
-    this.#unary = createUnary(world, this.#life, { prng: world.prng.split('line'), wanders: 0.3 });
+    const open = (member: 'scheduler' | 'operator'): Unary =>
+      createUnary(world, this.#life, { prng: world.prng.split(member), wanders: 0.3, shown: () => shownBy(member) });
+    this.#scheduler = open('scheduler');
+    this.#operator = open('operator');
   }
 
   get isAllEnqueued(): boolean {
@@ -48,7 +53,7 @@ export class LineClient {
   }
 
   async #enqueue(drawn: DrawnJob): Promise<void> {
-    const answer = await this.#insist(() => this.#unary(JobsService.enqueueJob, toRequest(drawn), this.#bounds()));
+    const answer = await this.#insist(() => this.#scheduler(JobsService.enqueueJob, toRequest(drawn), this.#bounds()));
     const known: KnownJob = {
       drawn,
       id: Number(answer.id),
@@ -61,17 +66,18 @@ export class LineClient {
     this.#see(known, answer);
   }
 
-  /** Asked once; who hears nothing knows nothing. */
+  /** Whoever cancels has looked first. Asked once; who hears nothing knows nothing. */
   async cancel(known: KnownJob): Promise<void> {
+    await this.look(known);
     const request = { instance: known.drawn.instance, id: BigInt(known.id), reason: 'not wanted any more' };
-    const answer = await this.#unary(JobsService.cancelJob, request, this.#bounds());
+    const answer = await this.#scheduler(JobsService.cancelJob, request, this.#bounds());
     if (answer.kind !== 'answered') return;
     known.cancelAnswer ??= { state: answer.reply.state, atMs: this.#world.time.nowMs() };
     this.#see(known, answer.reply);
   }
 
   async look(known: KnownJob): Promise<void> {
-    const answer = await this.#unary(
+    const answer = await this.#scheduler(
       JobsService.getJob,
       { instance: known.drawn.instance, id: BigInt(known.id) },
       this.#bounds(),
@@ -82,30 +88,34 @@ export class LineClient {
   drain(pattern: string, forMs: number): void {
     const expiresIn = { seconds: BigInt(Math.round(forMs / 1000)), nanos: 0 };
     void this.#insist(() =>
-      this.#unary(FleetService.drainBots, { instance: 'line-1', pattern, note: 'repairs', expiresIn }, this.#bounds()),
+      this.#operator(
+        FleetService.drainBots,
+        { instance: 'line-1', pattern, note: 'repairs', expiresIn },
+        this.#bounds(),
+      ),
     );
   }
 
   quarantine(instance: string, botId: string): void {
-    void this.#unary(FleetService.quarantineBot, { instance, botId, reason: 'suspect' }, this.#bounds());
+    void this.#operator(FleetService.quarantineBot, { instance, botId, reason: 'suspect' }, this.#bounds());
   }
 
   releaseBot(instance: string, botId: string): void {
-    void this.#unary(FleetService.releaseBot, { instance, botId, reason: 'looked at' }, this.#bounds());
+    void this.#operator(FleetService.releaseBot, { instance, botId, reason: 'looked at' }, this.#bounds());
   }
 
   async releaseDevice(instance: string, id: number): Promise<void> {
-    await this.#unary(FleetService.releaseDevice, { instance, id: BigInt(id), reason: 'looked at' }, this.#bounds());
+    await this.#operator(FleetService.releaseDevice, { instance, id: BigInt(id), reason: 'looked at' }, this.#bounds());
   }
 
   async settleGate(how: 'retry' | 'override', instance: string, id: number): Promise<void> {
     const method = how === 'retry' ? JobsService.retryGate : JobsService.overrideGate;
-    await this.#unary(method, { instance, id: BigInt(id), reason: 'looked at' }, this.#bounds());
+    await this.#operator(method, { instance, id: BigInt(id), reason: 'looked at' }, this.#bounds());
   }
 
-  /** For calls of other services. */
-  get unary(): Unary {
-    return this.#unary;
+  /** For an operator's calls of other services. */
+  get operator(): Unary {
+    return this.#operator;
   }
 
   #see(known: KnownJob, { state, verdict }: Job): void {

@@ -164,10 +164,10 @@ const runPlanted = async (crew: Crew, asked: Asked): Promise<number> => {
   return missed.length > 0 ? 1 : 0;
 };
 
-const sayOutcome = ({ bug, by, seeds, words }: Caught): string =>
+const sayOutcome = ({ bug, by, seed, seeds, words }: Caught): string =>
   by === null
     ? `MISSED ${bug} in ${seeds} seeds`
-    : `caught ${bug} after ${seeds} seed${seeds === 1 ? '' : 's'}, by ${by}: ${words.split('\n')[0]?.slice(0, 140)}`;
+    : `caught ${bug} in seed ${seed}, the ${seeds}. tried, by ${by}: ${words.split('\n')[0]?.slice(0, 140)}`;
 
 const progressBar = ({ json }: Asked, total: number | null, what: string): SingleBar => {
   const bar = new SingleBar({

@@ -1,4 +1,5 @@
 /** Messages between simulated processes: late, lost, doubled, or cut off, as the weather of the moment has it. */
+import type { Credentials } from '../../src/farm/identify.ts';
 import type { Life } from './life.ts';
 import type { Prng } from './prng.ts';
 import type { Trace } from './trace.ts';
@@ -13,7 +14,12 @@ export type Answered =
 export type Handle = (
   path: string,
   bytes: Uint8Array,
-  call: { readonly untilDeadlineMs: number; readonly signal: AbortSignal; readonly peer: string },
+  call: {
+    readonly untilDeadlineMs: number;
+    readonly signal: AbortSignal;
+    readonly peer: string;
+    readonly credentials: Credentials;
+  },
   send: (reply: Uint8Array) => void,
 ) => Promise<{ readonly code: number; readonly message: string }>;
 
@@ -72,11 +78,12 @@ export class Network {
       readonly bytes: Uint8Array;
       readonly deadlineMs: number;
       readonly signal: AbortSignal;
+      readonly credentials: Credentials;
       /** Of a stream: hears its replies in their order. Its end is then a `reply` without bytes. */
       readonly onReply?: (bytes: Uint8Array) => void;
     },
   ): Promise<Answered> {
-    const { path, deadlineMs, signal } = request;
+    const { path, bytes, deadlineMs, signal, credentials } = request;
     const server = this.#listeners.get(address);
     const what = `${path.split('/').at(-1)} -> ${address}`;
     return new Promise((resolve) => {
@@ -129,11 +136,7 @@ export class Network {
       const arrive = (tookMs: number): void =>
         server.life.deliver(() => {
           const untilDeadlineMs = deadlineMs - tookMs;
-          this.#serve(
-            server,
-            { path, bytes: request.bytes, untilDeadlineMs, gone, peer: client.name, onReply },
-            answer,
-          );
+          this.#serve(server, { path, bytes, untilDeadlineMs, gone, peer: client.name, credentials, onReply }, answer);
         });
       this.#way(client.name, address, arrive, isStream);
     });
@@ -147,13 +150,15 @@ export class Network {
       untilDeadlineMs: number;
       gone: AbortController;
       peer: string;
+      credentials: Credentials;
       onReply: ((reply: Uint8Array) => void) | null;
     },
     answer: (answered: Answered) => void,
   ): void {
     // The server's own watch over the deadline, which the message carried.
     const deadline: Timer = this.#time.after(call.untilDeadlineMs, () => server.life.deliver(() => call.gone.abort()));
-    const context = { untilDeadlineMs: call.untilDeadlineMs, signal: call.gone.signal, peer: call.peer };
+    const { untilDeadlineMs, peer, credentials } = call;
+    const context = { untilDeadlineMs, signal: call.gone.signal, peer, credentials };
     let last: Uint8Array = new Uint8Array();
     const send = (reply: Uint8Array): void => {
       if (call.onReply === null) last = reply;

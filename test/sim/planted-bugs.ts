@@ -70,11 +70,26 @@ export const plantedBugs: readonly PlantedBug[] = [
     planted: `    void home.write(session, change).catch(() => undefined);
     for (const { leaseId, completion } of change.steps ?? []) if (completion !== null) session.leases.delete(leaseId);`,
   }),
-  bug('a lane is taken over without waiting', 'two replicas send the calls of one unit at the same time', {
-    file: 'src/store/lanes.ts',
-    original: 'and (l.owned_until is null or l.owned_until <= farm_now())',
-    planted: '',
-  }),
+  bug(
+    'a lane is taken over without waiting',
+    'two replicas send the calls of one unit at the same time',
+    {
+      file: 'src/store/lanes.ts',
+      original: `
+         and (l.owned_until is null or l.owned_until <= farm_now()))
+     order by f.instance`,
+      planted: `)
+     order by f.instance`,
+    },
+    {
+      file: 'src/store/lanes.ts',
+      original: `
+             and (l.owned_until is null or l.owned_until <= farm_now())
+           order by l.due_at`,
+      planted: `
+           order by l.due_at`,
+    },
+  ),
   bug('the key changes on retry', 'a partner that knows keys applies a repeated call twice', {
     file: 'src/bridge/pump.ts',
     original: 'idempotencyKey: call.id',
@@ -185,4 +200,29 @@ export const plantedBugs: readonly PlantedBug[] = [
     original: 'known.seen.map((seen) => [',
     planted: 'known.seen.slice(known.seen.length).map((seen) => [',
   }),
+  bug(
+    'a revoked token keeps its poll',
+    'a bot whose token was stolen, and ended, is still handed work by the poll that was parked then',
+    {
+      file: 'src/fronts/grpc/port.ts',
+      original: 'if (waits && known.until.aborted) throw',
+      planted: 'if (waits && known === null) throw',
+    },
+    {
+      file: 'src/fronts/grpc/port.ts',
+      original: `  until.addEventListener('abort', end, { once: true });`,
+      planted: '',
+    },
+  ),
+  bug('a promotion goes unnoticed', 'a partner is told things anew, or not at all, by a farm that has forgotten', {
+    file: 'src/core/restore.ts',
+    original: 'if (seen === null || now === null || seen === now) return null;',
+    planted: 'if (seen !== undefined) return null;',
+  }),
 ];
+
+/**
+ * The seed that caught each the last time that all were looked for. It is tried first; once the farm has changed, another of
+ * those that the tests run may have to.
+ */
+export const caughtBy: ReadonlyMap<string, number> = new Map([]);

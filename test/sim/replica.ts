@@ -8,11 +8,12 @@ import type { Home } from '../../src/farm/home.ts';
 import { openHome } from '../../src/farm/open-home.ts';
 import { Ticker } from '../../src/farm/ticker.ts';
 import { createWakeHub } from '../../src/farm/wake-hub.ts';
-import { openDoors } from './doors.ts';
+import { type AnsweredCall, openDoors } from './doors.ts';
 import type { Life } from './life.ts';
 import type { Partner } from './partner.ts';
 import type { Prng } from './prng.ts';
 import { SimPool, toPgPool } from './sim-pool.ts';
+import { watchGrants } from './watch-grants.ts';
 import type { World } from './world.ts';
 
 export type Replica = { readonly life: Life; readonly pool: SimPool; readonly home: Home };
@@ -27,26 +28,34 @@ export type ReplicaParts = {
   readonly skewMs: number;
   readonly onFenced: () => void;
   readonly onServing: () => void;
+  /** Told of every call as its answer leaves. */
+  readonly onAnswered: (call: AnsweredCall) => void;
 };
 
 /**
  * An idle replica does little but tick and look for lanes in case it missed a wake. It does so less often here, for the
  * hours of many seeds would be its ticks.
  */
-const BACKSTOPS_MS: Readonly<Record<string, number>> = { 'replica.tickMs': 12_000, 'lanes.pollMs': 15_000 };
-const limits = limitsFrom((group, name, byDefault) => BACKSTOPS_MS[`${group}.${name}`] ?? byDefault);
+const BACKSTOPS_MS: Readonly<Record<string, number>> = {
+  'replica.tickMs': 10_000,
+  'lanes.pollMs': 15_000,
+  'tokens.refreshMs': 8_000,
+  'tokens.staleMs': 16_000,
+};
+export const limits = limitsFrom((group, name, byDefault) => BACKSTOPS_MS[`${group}.${name}`] ?? byDefault);
 
 /** Listens once its first tick is over, as a real one does. A replica that finds no database to start with dies. */
 export const startReplica = (parts: ReplicaParts): Replica => {
   const { world, name, prng, lines, partner } = parts;
   const life = world.begin(name);
   life.skewMs = parts.skewMs;
-  const pool = openPool(parts, life);
   const log = logOf(world, life);
   const chance = prng.split('farm');
   const ids = prng.split('ids');
+  const replica = ids.uuid();
+  const pool = openPool(parts, life, replica);
   const seams: FarmSeams = {
-    replica: ids.uuid(),
+    replica,
     pool: toPgPool(pool),
     clock: life.clock,
     newId: ids.uuid,
@@ -73,7 +82,7 @@ export const startReplica = (parts: ReplicaParts): Replica => {
     hub.start();
     pump.start();
     gatekeeper.start();
-    const handle = await openDoors(home);
+    const handle = await openDoors(home, parts.onAnswered);
     if (life.isDead) return;
     world.network.listen(name, { life, handle });
     world.trace.add(name, 'serves');
@@ -83,7 +92,7 @@ export const startReplica = (parts: ReplicaParts): Replica => {
   return { life, pool, home };
 };
 
-const openPool = ({ world, name, prng }: ReplicaParts, life: Life): SimPool => {
+const openPool = ({ world, name, prng }: ReplicaParts, life: Life, replica: string): SimPool => {
   const { time, database, trace, weather } = world;
   const faults = prng.split('statements');
   const { poolMax, connectMs, statementMs, lockMs, idleInTransactionMs } = limits.postgres;
@@ -94,6 +103,7 @@ const openPool = ({ world, name, prng }: ReplicaParts, life: Life): SimPool => {
     trace,
     prng: prng.split('latency'),
     limits: { connectionsMax: poolMax, connectMs, statementMs, lockMs, idleInTransactionMs },
+    inspect: watchGrants(world, replica, name),
     weather: {
       isRefusing: () => weather.isDatabaseAway(name),
       faultOf: () => weather.statementFaults(name).find(({ rate }) => faults.chance(rate))?.fault ?? null,

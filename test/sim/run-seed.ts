@@ -1,5 +1,6 @@
 /** One seed: a world is drawn, lives through its busy time and its faults, and then must come to rest. */
-import { checkDoctor, checkHistory } from './checks.ts';
+import { noticeRestoreAlone } from '../../src/farm/notice-restore.ts';
+import { checkDoctor, checkHistory, inspectorOf } from './checks.ts';
 import { drawFaults, type Fault, sayFault, schedule } from './faults.ts';
 import { type DrawnJob, drawScenario } from './scenario.ts';
 import { comeToRest } from './settle.ts';
@@ -78,6 +79,7 @@ export const runSeed = async (server: SimServer, run: SeedRun): Promise<SeedResu
     };
   } finally {
     process.off('unhandledRejection', onRejection);
+    world.end();
     await world.database.drop();
   }
 };
@@ -90,10 +92,11 @@ const sayError = (error: unknown): string => (error instanceof Error ? (error.st
 const live = async (site: Site, jobs: readonly DrawnJob[], faults: readonly Fault[]): Promise<void> => {
   const { world, scenario } = site;
   const { time, weather } = world;
+  await noticeRestoreAlone(inspectorOf(world));
   for (const name of scenario.replicas) site.startReplica(name);
   await time.runUntil(START_MS);
   for (const job of jobs) site.line.enqueueAtItsTime(job);
-  for (const bot of scenario.bots) site.startBot(bot);
+  for (const bot of scenario.bots) void site.hire(bot);
   for (const fault of faults) schedule(site, fault);
   // The doctor may be asked at any time: it sees one snapshot.
   const isBroken = (): boolean => world.violations.length > 0;

@@ -13,6 +13,8 @@ export type DrawnBot = {
   readonly pool: string;
   /** `sdk` is the reference bot; `field` an older client of its own habits. */
   readonly kind: 'sdk' | 'field';
+  /** What it shows of itself. */
+  readonly shows: 'token' | 'certificate';
   /** Share of its calls that go to another replica than the last. */
   readonly wanders: number;
 };
@@ -44,6 +46,8 @@ export type Scenario = {
   readonly lines: ReadonlyMap<string, Line>;
   readonly bots: readonly DrawnBot[];
   readonly jobs: readonly DrawnJob[];
+  /** Many jobs are watched by readers that keep coming back, on a database whose answers are late now and then. */
+  readonly isWatchedClosely: boolean;
   /** Jobs come, and faults strike, until then. */
   readonly busyMs: number;
 };
@@ -51,7 +55,9 @@ export type Scenario = {
 const ROUTE = ['SMT', 'FAT', 'RUNIN', 'FFT', 'GRT'] as const;
 const HOUR_MS = 60 * MINUTE_MS;
 /** What is left of the last hour when the faults end: the farm comes to rest. */
-const REST_MS = 24 * MINUTE_MS;
+const REST_MS = 36 * MINUTE_MS;
+/** Share of the seeds in which jobs are watched closely. */
+const WATCHED_CLOSELY_RATE = 0.06;
 
 export const drawScenario = (prng: Prng, hours: number): Scenario => {
   const bots = drawBots(prng.split('bots'));
@@ -63,6 +69,7 @@ export const drawScenario = (prng: Prng, hours: number): Scenario => {
     lines: new Map(['line-1', 'line-2'].map((instance) => [instance, lineOf(instance)])),
     bots,
     jobs: jobs.sort((a, b) => a.atMs - b.atMs),
+    isWatchedClosely: prng.split('watched').chance(WATCHED_CLOSELY_RATE),
     busyMs: Math.max(1, hours) * HOUR_MS - REST_MS,
   };
 };
@@ -86,7 +93,7 @@ const lineOf = (instance: string): Line => ({
       rule('SMT'),
       rule('FAT', { mode: 'gate' }),
       rule('RUNIN', { lostAfterMs: 5 * MINUTE_MS }),
-      rule('FFT', { lostAfterMs: 45_000 }),
+      rule('FFT'),
       rule('GRT', { notifyEnd: 'always' }),
     ].map((each) => [each.station, each]),
   ),
@@ -104,6 +111,7 @@ const drawBots = (prng: Prng): DrawnBot[] => {
     capacity: 1,
     pool: index % 2 === 0 ? 'even' : 'odd',
     kind: index % 5 === 4 ? 'field' : 'sdk',
+    shows: index % 3 === 2 ? 'certificate' : 'token',
     wanders: prng.pick([0, 0.01, 0.1]),
   }));
   return [
@@ -116,6 +124,7 @@ const drawBots = (prng: Prng): DrawnBot[] => {
       capacity: 2,
       pool: 'even',
       kind: 'sdk',
+      shows: 'token',
       wanders: 0.02,
     },
     {
@@ -125,9 +134,19 @@ const drawBots = (prng: Prng): DrawnBot[] => {
       capacity: 1,
       pool: 'odd',
       kind: 'sdk',
+      shows: 'certificate',
       wanders: 0.02,
     },
-    { botId: 'bot-without-unit', instance: 'line-1', boards: [], capacity: 1, pool: 'none', kind: 'sdk', wanders: 0.1 },
+    {
+      botId: 'bot-without-unit',
+      instance: 'line-1',
+      boards: [],
+      capacity: 1,
+      pool: 'none',
+      kind: 'sdk',
+      shows: 'token',
+      wanders: 0.1,
+    },
   ];
 };
 

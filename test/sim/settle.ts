@@ -25,26 +25,33 @@ export const comeToRest = async (site: Site): Promise<void> => {
   );
 };
 
-const whatIsLeft = async ({ world, line }: Site): Promise<readonly string[]> => {
+const whatIsLeft = async ({ world, line, admin }: Site): Promise<readonly string[]> => {
   const left = line.isAllEnqueued ? [] : ['jobs that could not be enqueued'];
+  if (admin.isHelping) left.push('bots that wait for a token');
   const rows = await world.database.ask<{ words: string }>(
     `select 'job ' || request_id || ' is ' || state || coalesce(', held by ' || held_by, '') as words
        from jobs where ended_at is null
      union all
      select 'calls of ' || l.next_position - l.head_position || ' to go in a lane' || case when blocked then ', blocked' else '' end
        from lanes l where l.head_position < l.next_position
+     union all
+     select 'the bridge of ' || instance || ' is paused' from lanes where bridge_is_paused(instance) group by instance
      order by 1`,
   );
   return [...left, ...rows.map(({ words }) => words)];
 };
 
 /** What people must do: nothing else waits for them. */
-const clearUp = async ({ world, line }: Site): Promise<void> => {
+const clearUp = async ({ world, line, admin }: Site): Promise<void> => {
   const prng = world.prng.split(`round ${Math.round(world.time.nowMs())}`);
   const quarantined = await world.database.ask<{ instance: string; botId: string }>(
     'select instance, bot_id as "botId" from bots where quarantine_reason is not null order by 1, 2',
   );
   for (const { instance, botId } of quarantined) line.releaseBot(instance, botId);
+  const paused = await world.database.ask<{ instance: string }>(
+    'select instance from lanes where bridge_is_paused(instance) group by instance order by instance',
+  );
+  for (const { instance } of paused) admin.resumeBridge(instance);
   const held = await world.database.ask<{ id: number; requestId: string; instance: string; heldBy: string | null }>(
     `select id, request_id as "requestId", instance, held_by as "heldBy" from jobs
      where ended_at is null and (held_by in ('ROUTE_STOPPED', 'GATE_REFUSED')
@@ -62,7 +69,7 @@ const clearUp = async ({ world, line }: Site): Promise<void> => {
   );
   const bounds = { deadlineMs: 5_000, signal: new AbortController().signal };
   for (const call of dead) {
-    if (prng.chance(0.5)) void line.unary(ShopfloorService.retryCall, call, bounds);
-    else void line.unary(ShopfloorService.skipCall, { ...call, reason: 'told by telephone' }, bounds);
+    if (prng.chance(0.5)) void line.operator(ShopfloorService.retryCall, call, bounds);
+    else void line.operator(ShopfloorService.skipCall, { ...call, reason: 'told by telephone' }, bounds);
   }
 };

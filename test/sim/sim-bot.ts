@@ -1,12 +1,14 @@
 /** A DUT host with the real bot SDK on it: started, killed, stopped and started again. */
 import { createBot } from '../../bot/create-bot.ts';
 import type { Handler } from '../../bot/handler.ts';
+import type { Credentials } from '../../src/farm/identify.ts';
 import type { Fixtures } from './fixtures.ts';
 import type { History } from './history.ts';
 import type { Life } from './life.ts';
 import type { Prng } from './prng.ts';
 import type { DrawnBot } from './scenario.ts';
-import { createSimTransport, createUnary } from './sim-transport.ts';
+import type { Admin } from './admin.ts';
+import { createSimTransport, createUnary, type Unary } from './sim-transport.ts';
 import type { World } from './world.ts';
 
 export type BotParts = {
@@ -15,6 +17,8 @@ export type BotParts = {
   readonly prng: Prng;
   readonly history: History;
   readonly fixtures: Fixtures;
+  /** Gives it what it shows. */
+  readonly admin: Admin;
   /** Of the process; that of a second one under the same bot_id differs. */
   readonly name: string;
 };
@@ -22,12 +26,23 @@ export type BotParts = {
 /** A supervisor starts a bot that has stopped by itself again after this. */
 const RESTART_MS = 5_000;
 
+/** Calls with what the bot has just now; who is turned away is heard. */
+export const createBotUnary = ({ world, bot, prng, admin }: BotParts, life: Life): Unary => {
+  const shown = (): Credentials => admin.credentialsOf(bot);
+  const unary = createUnary(world, life, { prng: prng.split('balance'), wanders: bot.wanders, shown });
+  return async (method, request, bounds) => {
+    const answer = await unary(method, request, bounds);
+    admin.heard(bot, answer);
+    return answer;
+  };
+};
+
 /** One life of the bot's process. Resolves never if it is killed. */
 export const runSdkBot = (parts: BotParts): Life => {
   const { world, bot, prng, history, fixtures, name } = parts;
   const life = world.begin(name);
   fixtures.clearUp(name);
-  const unary = createUnary(world, life, { prng: prng.split('balance'), wanders: bot.wanders });
+  const unary = createBotUnary(parts, life);
   const [primary, ...more] = bot.boards;
   const sdk = createBot({
     transport: createSimTransport(unary, history),

@@ -16,6 +16,7 @@ export type StatementFault =
   | 'error before' // the server is too busy (53300), nothing done
   | 'lost before' // the connection breaks, nothing done
   | 'lost after' // done, and the connection breaks before the answer: of a commit, "unknown"
+  | 'slow answer' // done at once, answered late: what it locked stays locked
   | 'slow'; // answered late; past the statement timeout it is cancelled instead
 
 export type DatabaseWeather = {
@@ -32,10 +33,18 @@ export type PoolParts = {
   readonly prng: Prng;
   readonly trace: Trace;
   readonly limits: PoolLimits;
+  /** Looks at what was just written, in its transaction. */
+  readonly inspect: (
+    database: SimDatabase,
+    backend: Backend,
+    text: string,
+    values: readonly unknown[],
+  ) => Promise<void>;
 };
 
 const LATENCY_MS = [0.2, 2] as const;
 const SLOW_MS = [500, 9_000] as const;
+const LATE_MS = [100, 3_000] as const;
 
 export class SimPool {
   readonly #parts: PoolParts;
@@ -140,7 +149,8 @@ class SimClient {
         this.isWorking = false;
         const hear = (): void => (answer.ok ? resolve(answer.result) : reject(answer.error));
         // The answer to a commit takes its own time: between the two lies "committed, and nobody knows".
-        if (text === 'commit') time.after(prng.between(...LATENCY_MS), () => life.deliver(hear));
+        if (fault === 'slow answer') time.after(prng.between(...LATE_MS), () => life.deliver(hear));
+        else if (text === 'commit') time.after(prng.between(...LATENCY_MS), () => life.deliver(hear));
         else life.deliver(hear);
       });
     });
@@ -176,7 +186,7 @@ class SimClient {
   }
 
   async #run(text: string, values: readonly unknown[], fault: StatementFault | 'timeout' | null): Promise<Answer> {
-    const { database, trace, life, prng } = this.#parts;
+    const { database, trace, life, prng, inspect } = this.#parts;
     const label = labelOf(text);
     const say = (how: string): void => trace.add(life.name, `db: ${label} -> ${how}`);
     // It may have reached the server before its client went.
@@ -194,6 +204,7 @@ class SimClient {
       this.#isAborted = false;
       this.#backend ??= await database.lend();
       const result = await database.run(this.#backend, text, values);
+      await inspect(database, this.#backend, text, values);
       say(String(result.rowCount ?? 'ok'));
       if (this.isBroken || fault === 'lost after') return await this.#lose(() => say('answer lost'));
       return { ok: true, result };

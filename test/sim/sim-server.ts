@@ -10,6 +10,7 @@ import { APPLICATION_ROLE, OWNER_ROLE } from '../../src/store/embedded/found.ts'
 import { startEmbeddedPostgres } from '../../src/store/embedded-postgres.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { urlOf } from '../support/test-server.ts';
+import { pin } from './pin.ts';
 
 const TEMPLATE = 'simulation_template';
 const FOLDER = /^stationgrid-sim-(\d+)-/;
@@ -28,6 +29,8 @@ const SIMULATED_CLOCK = `
     as $$ select current_setting('stationgrid.now')::timestamptz $$`;
 
 export type SimServer = {
+  /** On which it runs, and whoever talks with it should. */
+  readonly core: number;
   /** With which another process joins it. */
   readonly url: string;
   /** Of a database, for a role. */
@@ -38,7 +41,7 @@ export type SimServer = {
   readonly stop: () => Promise<void>;
 };
 
-export const startSimServer = async (): Promise<SimServer> => {
+export const startSimServer = async (core = 0): Promise<SimServer> => {
   const within = memoryFolder();
   removeAbandoned(within);
   const dataDir = mkdtempSync(join(within, `stationgrid-sim-${process.pid}-`));
@@ -52,7 +55,9 @@ export const startSimServer = async (): Promise<SimServer> => {
     newId: randomUUID,
     isDurable: false,
   });
-  const server = await joinSimServer(embedded.url);
+  const postmaster = postmasterOf(dataDir);
+  if (postmaster !== null) pin(postmaster, core);
+  const server = await joinSimServer(embedded.url, core);
   await makeTemplate(server, embedded.applicationRole);
   return {
     ...server,
@@ -65,11 +70,12 @@ export const startSimServer = async (): Promise<SimServer> => {
 };
 
 /** A server that another process has started, and will stop. */
-export const joinSimServer = async (url: string): Promise<SimServer> => {
+export const joinSimServer = async (url: string, core: number): Promise<SimServer> => {
   const at = (database: string, user = APPLICATION_ROLE): string => urlOf(url, { user, database });
   const founder = new pg.Client(at('postgres', SUPERUSER));
   await founder.connect();
   return {
+    core,
     url,
     urlOf: at,
     create: async (database, from = TEMPLATE) => {
@@ -116,12 +122,21 @@ const removeAbandoned = (within: string): void => {
     if (pid === undefined || isAlive(Number(pid))) continue;
     const folder = join(within, name);
     try {
-      const postmaster = readFileSync(join(folder, 'postgres', 'cluster', 'postmaster.pid'), 'utf8');
-      process.kill(Number.parseInt(postmaster, 10), 'SIGQUIT');
+      const postmaster = postmasterOf(folder);
+      if (postmaster !== null) process.kill(postmaster, 'SIGQUIT');
     } catch {
       // It has ended already.
     }
     rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+  }
+};
+
+/** As its pid file has it; null: there is none. */
+const postmasterOf = (dataDir: string): number | null => {
+  try {
+    return Number.parseInt(readFileSync(join(dataDir, 'postgres', 'cluster', 'postmaster.pid'), 'utf8'), 10);
+  } catch {
+    return null;
   }
 };
 

@@ -1,6 +1,7 @@
 /** The bot SDK's way to the farm: real messages, encoded, through the simulated network, and decoded again. */
 import type { Answer, CallBounds, Transport } from '../../bot/transport.ts';
 import { type BotSession, BotsService } from '../../src/gen/google/devtools/remoteworkers/v1test2/bots.ts';
+import type { Credentials } from '../../src/farm/identify.ts';
 import { ResultsService } from '../../src/gen/stationgrid/v1/results.ts';
 import type { History } from './history.ts';
 import type { Life } from './life.ts';
@@ -23,9 +24,9 @@ export type Unary = <Request, Reply>(
 export const createUnary = (
   world: World,
   life: Life,
-  options: { readonly prng: Prng; readonly wanders: number },
+  options: { readonly prng: Prng; readonly wanders: number; readonly shown: () => Credentials },
 ): Unary => {
-  const { prng, wanders } = options;
+  const { prng, wanders, shown } = options;
   let address: string | null = null;
   return async (method, request, { deadlineMs, signal }) => {
     const addresses = world.network.addresses();
@@ -33,7 +34,8 @@ export const createUnary = (
       address = addresses.length === 0 ? 'nobody' : prng.pick(addresses);
     }
     const bytes = method.requestSerialize(request);
-    const answered = await world.network.call(life, address, { path: method.path, bytes, deadlineMs, signal });
+    const call = { path: method.path, bytes, deadlineMs, signal, credentials: shown() };
+    const answered = await world.network.call(life, address, call);
     if (answered.kind === 'reply') {
       return { kind: 'answered', reply: method.responseDeserialize(Buffer.from(answered.bytes)) };
     }

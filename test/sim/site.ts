@@ -1,5 +1,6 @@
 /** The processes of a simulated farm, by name: who lives, who is started again, who plays a second under another's name. */
 import { defaultLimits } from '../../src/core/limits.ts';
+import { Admin } from './admin.ts';
 import { Fixtures } from './fixtures.ts';
 import { runFieldBot } from './field-bot.ts';
 import { History } from './history.ts';
@@ -9,14 +10,12 @@ import { Partner } from './partner.ts';
 import { type Replica, startReplica } from './replica.ts';
 import type { DrawnBot, Scenario } from './scenario.ts';
 import { runSdkBot } from './sim-bot.ts';
-import { Watcher } from './watcher.ts';
+import { TokenWatch } from './token-watch.ts';
+import { WATCHED, WATCHED_CLOSELY, Watcher } from './watcher.ts';
 import type { World } from './world.ts';
 
 /** What a supervisor takes to start a process that has died. */
 const RESTART_MS = 2_000;
-
-/** Share of the jobs that somebody watches. */
-const WATCHED_RATE = 0.1;
 
 /** Between a commit and the moment its answer is heard. */
 const SLACK_MS = 15_000;
@@ -28,6 +27,8 @@ export class Site {
   readonly history: History;
   readonly fixtures: Fixtures;
   readonly line: LineClient;
+  readonly admin: Admin;
+  readonly tokens = new TokenWatch();
   readonly watcher: Watcher;
   readonly replicas = new Map<string, Replica>();
   readonly bots = new Map<string, Life>();
@@ -37,6 +38,8 @@ export class Site {
   readonly outages: { readonly startMs: number; readonly endMs: number }[] = [];
   /** What was acknowledged then, a failover may have lost. */
   readonly #lost: { readonly fromMs: number; readonly toMs: number }[] = [];
+  /** When a failover was over; -Infinity: there was none. */
+  failedOverMs = -Infinity;
   #awaySinceMs: number | null = null;
   readonly ttlMs = defaultLimits.session.ttlMs;
   readonly #lives = new Map<string, number>();
@@ -51,11 +54,9 @@ export class Site {
     this.history = new History(world);
     this.fixtures = new Fixtures(world);
     this.line = new LineClient(world);
-    this.watcher = new Watcher(world);
-    const chance = world.prng.split('watched');
-    this.line.onEnqueued = (job) => {
-      if (chance.chance(WATCHED_RATE)) void this.watcher.watch(job);
-    };
+    this.admin = new Admin(world);
+    this.watcher = new Watcher(world, scenario.isWatchedClosely ? WATCHED_CLOSELY : WATCHED);
+    this.line.onEnqueued = (job) => void this.watcher.hear(job);
   }
 
   startReplica(name: string): void {
@@ -69,6 +70,7 @@ export class Site {
       skewMs: this.#skewMs.get(name) ?? 0,
       onFenced: () => (this.fenced += 1),
       onServing: () => this.comesBack(),
+      onAnswered: (call) => this.tokens.answered(call, world.time.nowMs()),
     });
     this.replicas.set(name, replica);
     world.trace.add(name, 'starts');
@@ -76,6 +78,12 @@ export class Site {
       world.trace.add(name, 'is dead');
       this.#startAgain(name, () => this.startReplica(name));
     });
+  }
+
+  /** Its first process, once it has what it must show. */
+  async hire(bot: DrawnBot): Promise<void> {
+    if (bot.shows === 'token') await this.admin.issue(bot);
+    this.startBot(bot);
   }
 
   startBot(bot: DrawnBot): void {
@@ -141,9 +149,9 @@ export class Site {
   }
 
   #runBot(bot: DrawnBot, name: string): Life {
-    const { world, history, fixtures } = this;
+    const { world, history, fixtures, admin } = this;
     const prng = world.prng.split(`${name} life ${this.#next(name)}`);
-    const parts = { world, bot, prng, history, fixtures, name };
+    const parts = { world, bot, prng, history, fixtures, admin, name };
     return bot.kind === 'field' ? runFieldBot(parts) : runSdkBot(parts);
   }
 

@@ -2,12 +2,16 @@
 import { JobsService, WatchJobRequest } from '../../src/gen/stationgrid/v1/jobs.ts';
 import type { Life } from './life.ts';
 import type { KnownJob } from './line-client.ts';
+import { shownBy } from './members.ts';
 import type { Prng } from './prng.ts';
 import type { World } from './world.ts';
 
-/** A stream is given up after this, and resumed, as behind a proxy that bounds them. */
-const STREAM_MS = 600_000;
-const RETRY_MS = 1_000;
+/** How jobs are watched: which share of them, how soon a stream is given up and resumed, as behind a proxy that bounds them. */
+export type Watching = { readonly rate: number; readonly streamMs: number; readonly retryMs: number };
+
+export const WATCHED: Watching = { rate: 0.1, streamMs: 600_000, retryMs: 1_000 };
+/** A reader that keeps coming back meets events as they are committed. */
+export const WATCHED_CLOSELY: Watching = { rate: 0.4, streamMs: 2_000, retryMs: 200 };
 
 export type Watched = { readonly job: KnownJob; readonly events: string[]; isOver: boolean };
 
@@ -17,13 +21,22 @@ export class Watcher {
   readonly #life: Life;
   readonly #prng: Prng;
 
-  constructor(world: World) {
+  readonly #watching: Watching;
+
+  constructor(world: World, watching: Watching) {
     this.#world = world;
+    this.#watching = watching;
     this.#life = world.begin('watcher');
     this.#prng = world.prng.split('watcher');
   }
 
-  async watch(job: KnownJob): Promise<void> {
+  /** Some of those that it is told of, to their end. */
+  async hear(job: KnownJob): Promise<void> {
+    if (this.#prng.chance(this.#watching.rate)) await this.#watch(job);
+  }
+
+  async #watch(job: KnownJob): Promise<void> {
+    const { streamMs, retryMs } = this.#watching;
     const watched: Watched = { job, events: [], isOver: false };
     this.watched.push(watched);
     let cursor = '';
@@ -38,13 +51,18 @@ export class Watcher {
       if (addresses.length > 0) {
         const request = WatchJobRequest.create({ instance: job.drawn.instance, id: BigInt(job.id), cursor });
         const bytes = JobsService.watchJob.requestSerialize(request);
-        const call = { path: JobsService.watchJob.path, bytes, deadlineMs: STREAM_MS, onReply };
-        const signal = new AbortController().signal;
-        const end = await network.call(this.#life, this.#prng.pick(addresses), { ...call, signal });
+        const end = await network.call(this.#life, this.#prng.pick(addresses), {
+          path: JobsService.watchJob.path,
+          bytes,
+          deadlineMs: streamMs,
+          signal: new AbortController().signal,
+          credentials: shownBy('console'),
+          onReply,
+        });
         // A stream that ends well says that the job has ended.
         watched.isOver = end.kind === 'reply';
       }
-      if (!watched.isOver) await this.#life.clock.sleep(RETRY_MS);
+      if (!watched.isOver) await this.#life.clock.sleep(retryMs);
     }
   }
 }

@@ -1,16 +1,16 @@
 /**
- * A process that runs seeds, one at a time, as its parent asks: `worker.ts SERVER_URL [PLANTED_BUG]`. A planted bug must be
+ * A process that runs seeds, one at a time, as its parent asks: `worker.ts SERVER_URL CORE [PLANTED_BUG]`. A planted bug must be
  * in place before the farm's modules are loaded, which is why they are imported here and not at the top.
  */
 import type { SeedRun } from './run-seed.ts';
 
-const [url = '', bug] = process.argv.slice(2);
+const [url = '', core = '0', bug] = process.argv.slice(2);
 if (bug !== undefined) {
   const { plant } = await import('./plant.ts');
   plant(bug);
 }
 const [{ joinSimServer }, { runSeed }] = [await import('./sim-server.ts'), await import('./run-seed.ts')];
-const server = await joinSimServer(url);
+const server = await joinSimServer(url, Number(core));
 
 process.on('message', (run: SeedRun) => {
   runSeed(server, run).then(

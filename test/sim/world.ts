@@ -27,6 +27,8 @@ export type World = {
   readonly violate: (invariant: string, words: string) => void;
   /** A new process of that name. */
   readonly begin: (name: string) => Life;
+  /** All processes die. */
+  readonly end: () => void;
 };
 
 const VIOLATIONS_MAX = 5;
@@ -40,6 +42,7 @@ export const createWorld = (
   const trace = createTrace(time.nowMs, parts.traceKept);
   const weather = new Weather();
   const violations: Violation[] = [];
+  const lives: Life[] = [];
   return {
     seed,
     time,
@@ -59,7 +62,14 @@ export const createWorld = (
       trace.add('VIOLATION', `${invariant}: ${words}`);
       if (violations.length < VIOLATIONS_MAX) violations.push({ atMs: time.nowMs(), invariant, words });
     },
-    begin: (name) => new Life(name, time),
+    begin: (name) => {
+      const life = new Life(name, time);
+      lives.push(life);
+      return life;
+    },
+    end: () => {
+      for (const life of lives) life.die();
+    },
   };
 };
 

@@ -76,6 +76,11 @@ const lease = (id: number, jobId: number, deviceId: number, state: string): stri
   `insert into leases (id, job_id, instance, session_name, bot_id, device_id, station, state, attempt, lost_after_ms, started_at)
    values ('${uuid(id)}', ${String(jobId)}, 'l', 'l/s1', 'b', ${String(deviceId)}, 'X', '${state}', 1, 1, farm_now())`;
 
+const token = (id: number, ended = 'null'): string =>
+  `insert into bot_tokens (id, instance, bot_id, secret_sha256, created_by, expires_at, revoked_at, revoked_by)
+   values ('${uuid(id)}', 'l', 'b', sha256('x'), 'ada', farm_now() + interval '1 day', ${ended},
+           case when ${ended} is not null then 'ada' end);`;
+
 test('a sound farm has no findings', async () => {
   expect(await runDoctor(owner)).toEqual([]);
 });
@@ -89,6 +94,7 @@ type Planted = readonly [words: string, what: string, plant: string];
 
 // prettier-ignore
 const violations: readonly Planted[] = [
+  ['a bot has 3 tokens that hold and may have two', 'bot b of instance "l"', token(1) + token(2) + token(3)],
   ['a job has more than one open lease', 'job 2',
     `drop index leases_one_open_a_job; drop index leases_one_open_a_device; ${lease(22, 2, 2, 'PENDING')}`],
   ['a DUT has more than one open lease', 'device 2',

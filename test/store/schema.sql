@@ -52,6 +52,15 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION public.refuse_note_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'Notes on results are only ever added to: % is refused.', tg_op using errcode = '42501';
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION public.refuse_paused_send()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -372,6 +381,18 @@ create table restores (
   constraint restores_pkey PRIMARY KEY (number)
 );
 
+create table result_notes (
+  id bigint generated always as identity not null,
+  job_id bigint not null,
+  at timestamp with time zone default farm_now() not null,
+  author text not null,
+  note text not null,
+  constraint result_notes_author_check CHECK ((author <> ''::text)),
+  constraint result_notes_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs(id),
+  constraint result_notes_note_check CHECK ((note <> ''::text)),
+  constraint result_notes_pkey PRIMARY KEY (id)
+);
+
 create table schema_migrations (
   number integer not null,
   name text not null,
@@ -523,6 +544,8 @@ CREATE INDEX leases_open_of_session ON public.leases USING btree (session_name) 
 
 CREATE INDEX leases_pending ON public.leases USING btree (granted_at) WHERE (state = 'PENDING'::text);
 
+CREATE INDEX result_notes_of_job ON public.result_notes USING btree (job_id, id);
+
 CREATE INDEX shopfloor_calls_listing ON public.shopfloor_calls USING btree (instance, owed_at DESC, device_id DESC, "position" DESC);
 
 CREATE INDEX shopfloor_calls_of_job ON public.shopfloor_calls USING btree (job_id, "position");
@@ -538,6 +561,8 @@ CREATE TRIGGER audit_is_kept BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit
 CREATE TRIGGER bot_tokens_kept BEFORE DELETE OR UPDATE ON public.bot_tokens FOR EACH ROW EXECUTE FUNCTION keep_bot_token();
 
 CREATE TRIGGER call_sends_wait_for_reconciliation AFTER INSERT ON public.call_sends REFERENCING NEW TABLE AS journalled FOR EACH STATEMENT EXECUTE FUNCTION refuse_paused_send();
+
+CREATE TRIGGER result_notes_are_kept BEFORE DELETE OR UPDATE OR TRUNCATE ON public.result_notes FOR EACH STATEMENT EXECUTE FUNCTION refuse_note_change();
 
 grant insert, select on audit to stationgrid;
 
@@ -576,6 +601,8 @@ grant delete, insert, select, update on replicas to stationgrid;
 grant delete, insert, select, update on requirements to stationgrid;
 
 grant delete, insert, select, update on restores to stationgrid;
+
+grant insert, select on result_notes to stationgrid;
 
 grant select on schema_migrations to stationgrid;
 

@@ -3,6 +3,7 @@ import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:cry
 import { writeFileSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { join } from 'node:path';
+import { spiffeOf } from '../../src/core/spiffe.ts';
 import { bits, explicit, implicit, integer, octets, oid, sequence, set, time, utf8, yes } from './der.ts';
 
 /** A certificate and its key, as PEM. */
@@ -25,7 +26,7 @@ export type Authority = {
   readonly issue: (wanted: Wanted) => Issued;
   /** For localhost, 127.0.0.1 and ::1. */
   readonly server: (wanted?: Wanted) => Issued;
-  /** For `spiffe://<farm>/instance/<instance>/bot/<bot_id>`. */
+  /** For the bot's SPIFFE id. */
   readonly bot: (
     bot: { readonly farm: string; readonly instance: string; readonly botId: string },
     wanted?: Wanted,
@@ -53,7 +54,7 @@ export const openAuthority = (name = 'StationGrid tests'): Authority => {
     server: (wanted = {}) => issue({ dnsNames: ['localhost'], addresses: ['127.0.0.1', '::1'], ...wanted }),
     bot: ({ farm, instance, botId }, wanted = {}) =>
       issue({
-        uris: [`spiffe://${farm}/instance/${encodeURIComponent(instance)}/bot/${encodeURIComponent(botId)}`],
+        uris: [spiffeOf(farm, { instance, botId })],
         ...wanted,
       }),
   };

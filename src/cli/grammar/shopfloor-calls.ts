@@ -43,8 +43,15 @@ export const bridgeGrammar = (parent: Command, enact: Enact): void => {
 };
 
 export const resultsGrammar = (parent: Command, enact: Enact): void => {
-  const results = parent.command('results').description('See test results.');
+  const results = parent.command('results').description('See test results, and say what is known of them.');
   asksFarm(results.command('list').description('List the test results of a job, all attempts.'))
     .argument('<job>', "the job's number", farmNumber)
     .action(enact(async () => (await import('../results.ts')).listResults));
+  asksFarm(results.command('notes').description('List the notes on the results of a job.'))
+    .argument('<job>', "the job's number", farmNumber)
+    .action(enact(async () => (await import('../results.ts')).listNotes));
+  asksFarm(results.command('annotate').description('Put a note beside the results of a job; nothing edits a result.'))
+    .argument('<job>', "the job's number", farmNumber)
+    .requiredOption('--note <words>', 'what is known of them, for good')
+    .action(enact(async () => (await import('../results.ts')).annotateResults));
 };

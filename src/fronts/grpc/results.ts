@@ -1,13 +1,16 @@
-/** stationgrid.v1.Results: what a bot has found before its lease completes, and what was found in all. */
-import { callingBot } from '../../core/principal.ts';
+/** stationgrid.v1.Results: what a bot has found before its lease completes, what was found in all, and what people say of it. */
+import { callingBot, principalName } from '../../core/principal.ts';
 import { checkText } from '../../core/text.ts';
+import { annotateResults } from '../../farm/annotate-results.ts';
 import type { Home } from '../../farm/home.ts';
+import { listResultNotes, type ResultNote } from '../../farm/list-result-notes.ts';
 import { listTestResults } from '../../farm/list-test-results.ts';
 import { reportTestResults } from '../../farm/report-test-results.ts';
-import type { ResultsService } from '../../gen/stationgrid/v1/results.ts';
+import type { ResultNote as ResultNoteMessage, ResultsService } from '../../gen/stationgrid/v1/results.ts';
 import type { HandlersOf } from './endpoints.ts';
 import { idOf } from './convert-ids.ts';
 import { resultMessageOf, resultsOf } from './convert-results.ts';
+import { timestampOf } from './convert-time.ts';
 import { sessionNameBytesMax } from './to-report.ts';
 
 export const createResults = (home: Home): HandlersOf<ResultsService> => ({
@@ -17,8 +20,11 @@ export const createResults = (home: Home): HandlersOf<ResultsService> => ({
     return reportTestResults(home, { session, caller, leaseId, results: resultsOf(results, home.limits) });
   },
   listTestResults: async ({ instance, jobId }) => {
-    const results = await listTestResults(home, { instance, id: idOf('job', jobId) });
+    const job = { instance, id: idOf('job', jobId) };
+    const results = await listTestResults(home, job);
+    const notes = await listResultNotes(home, job);
     return {
+      notes: notes.map(noteMessageOf),
       results: results.map(({ attempt, leaseId, botId, stale, result }) => ({
         attempt,
         leaseId,
@@ -28,4 +34,12 @@ export const createResults = (home: Home): HandlersOf<ResultsService> => ({
       })),
     };
   },
+  annotateResults: async ({ instance, jobId, note }, { principal }) =>
+    noteMessageOf(await annotateResults(home, { instance, id: idOf('job', jobId), note }, principalName(principal))),
+});
+
+const noteMessageOf = ({ at, author, note }: ResultNote): ResultNoteMessage => ({
+  createTime: timestampOf(at),
+  author,
+  note,
 });

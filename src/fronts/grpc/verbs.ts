@@ -125,6 +125,11 @@ export const resultsVerbs: AskingsOf<ResultsService> = {
     object: ({ session }) => session,
   },
   listTestResults: { ...inInstance('list-test-results'), object: ({ jobId }) => `job ${jobId}` },
+  annotateResults: {
+    ...inInstance('annotate-results'),
+    object: ({ jobId }) => `job ${jobId}`,
+    reason: ({ note }) => note,
+  },
 };
 
 export const identityVerbs: AskingsOf<IdentityService> = {

@@ -2,10 +2,12 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { fitResults } from '../../core/fit-results.ts';
-import { callingBot } from '../../core/principal.ts';
+import { callingBot, principalName } from '../../core/principal.ts';
 import { invalid } from '../../core/refusal.ts';
 import { checkText } from '../../core/text.ts';
+import { annotateResults } from '../../farm/annotate-results.ts';
 import type { Home } from '../../farm/home.ts';
+import { listResultNotes } from '../../farm/list-result-notes.ts';
 import { listTestResults } from '../../farm/list-test-results.ts';
 import { reportTestResults } from '../../farm/report-test-results.ts';
 import { asks, numbered, textIn } from './admit-requests.ts';
@@ -14,14 +16,25 @@ import { resultJson, resultSchema } from './results-json.ts';
 
 const reportBody = z.strictObject({ session: z.string(), leaseId: z.string(), results: z.array(resultSchema).min(1) });
 
+const noteBody = z.strictObject({ note: z.string() });
+
 type Params = { readonly instance: string; readonly id: string };
+
+const jobOf = (params: Params) => ({ instance: instanceOf(params), id: idOf('job', params.id) });
 
 const inBody = (_params: unknown, body: unknown): string => textIn(body, 'session');
 
 export const addResults = (app: FastifyInstance, home: Home): void => {
   app.get<{ Params: Params }>('/jobs/:id/results', asks('list-test-results', numbered('job')), async ({ params }) => {
-    const results = await listTestResults(home, { instance: instanceOf(params), id: idOf('job', params.id) });
-    return { results: results.map(({ result, ...stored }) => ({ ...stored, result: resultJson(result) })) };
+    const results = await listTestResults(home, jobOf(params));
+    const notes = await listResultNotes(home, jobOf(params));
+    return { results: results.map(({ result, ...stored }) => ({ ...stored, result: resultJson(result) })), notes };
+  });
+  app.post<{ Params: Params }>('/jobs/:id/notes', asks('annotate-results', numbered('job')), async (request, reply) => {
+    const { caller, params, body } = request;
+    const author = principalName(caller?.known.principal ?? { kind: 'nobody' });
+    const note = await annotateResults(home, { ...jobOf(params), ...readBody(noteBody, body) }, author);
+    return reply.status(201).send(note);
   });
   app.post<{ Params: Params }>('/results', asks('report-test-results', inBody), async ({ caller, params, body }) => {
     const { session, leaseId, results } = readBody(reportBody, body);

@@ -60,6 +60,7 @@ export const routes: readonly Route[] = [
   { method: 'POST', path: '/jobs/{id}/gate/retry', body: reason },
   { method: 'POST', path: '/jobs/{id}/gate/override', body: reason },
   { method: 'GET', path: '/jobs/{id}/results' },
+  { method: 'POST', path: '/jobs/{id}/notes', body: { note: 'tried by chance' } },
   { method: 'POST', path: '/results', body: { session: `${LINE}/${UUID}`, leaseId: UUID, results: [result] } },
   { method: 'GET', path: '/bots', query: { pattern: ['*'], connected: ['true'], ...page } },
   { method: 'GET', path: '/bots/{bot}' },

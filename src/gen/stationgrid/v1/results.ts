@@ -15,13 +15,14 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { TestResult } from "./work.ts";
 
 export const protobufPackage = "stationgrid.v1";
 
 export const protobufFileName = "stationgrid/v1/results.proto";
 
-/** Test results while a lease runs. */
+/** Test results while a lease runs, and what people say of them afterwards. */
 
 /** See ReportTestResults. */
 export interface ReportTestResultsRequest {
@@ -57,6 +58,8 @@ export interface ListTestResultsRequest {
 export interface ListTestResultsResponse {
   /** In the order in which they were stored. */
   readonly results: readonly StoredTestResult[];
+  /** In the order in which they were written. */
+  readonly notes: readonly ResultNote[];
 }
 
 /** A stored result. */
@@ -71,6 +74,28 @@ export interface StoredTestResult {
   readonly stale: boolean;
   /** The result. */
   readonly result: TestResult | undefined;
+}
+
+/** See AnnotateResults. */
+export interface AnnotateResultsRequest {
+  /** The instance. */
+  readonly instance: string;
+  /** The job. */
+  readonly jobId: bigint;
+  /** At most 2 KiB. */
+  readonly note: string;
+}
+
+/** What somebody said of a job's results. */
+export interface ResultNote {
+  /** When. */
+  readonly createTime:
+    | Timestamp
+    | undefined;
+  /** Who, as the audit names callers. */
+  readonly author: string;
+  /** What. */
+  readonly note: string;
 }
 
 function createBaseReportTestResultsRequest(): ReportTestResultsRequest {
@@ -384,13 +409,16 @@ export const ListTestResultsRequest: MessageFns<ListTestResultsRequest> = {
 };
 
 function createBaseListTestResultsResponse(): ListTestResultsResponse {
-  return { results: [] };
+  return { results: [], notes: [] };
 }
 
 export const ListTestResultsResponse: MessageFns<ListTestResultsResponse> = {
   encode(message: ListTestResultsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.results) {
       StoredTestResult.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.notes) {
+      ResultNote.encode(v!, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -416,6 +444,14 @@ export const ListTestResultsResponse: MessageFns<ListTestResultsResponse> = {
             message.results.push(StoredTestResult.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.notes.push(ResultNote.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -433,6 +469,7 @@ export const ListTestResultsResponse: MessageFns<ListTestResultsResponse> = {
       results: globalThis.Array.isArray(object?.results)
         ? object.results.map((e: any) => StoredTestResult.fromJSON(e))
         : [],
+      notes: globalThis.Array.isArray(object?.notes) ? object.notes.map((e: any) => ResultNote.fromJSON(e)) : [],
     };
   },
 
@@ -440,6 +477,9 @@ export const ListTestResultsResponse: MessageFns<ListTestResultsResponse> = {
     const obj: any = {};
     if (message.results?.length) {
       obj.results = message.results.map((e) => StoredTestResult.toJSON(e));
+    }
+    if (message.notes?.length) {
+      obj.notes = message.notes.map((e) => ResultNote.toJSON(e));
     }
     return obj;
   },
@@ -450,6 +490,7 @@ export const ListTestResultsResponse: MessageFns<ListTestResultsResponse> = {
   fromPartial(object: DeepPartial<ListTestResultsResponse>): ListTestResultsResponse {
     const message = createBaseListTestResultsResponse() as any;
     message.results = object.results?.map((e) => StoredTestResult.fromPartial(e)) || [];
+    message.notes = object.notes?.map((e) => ResultNote.fromPartial(e)) || [];
     return message;
   },
 };
@@ -597,7 +638,218 @@ export const StoredTestResult: MessageFns<StoredTestResult> = {
   },
 };
 
-/** The door through which a bot tells what it has found before its lease completes. */
+function createBaseAnnotateResultsRequest(): AnnotateResultsRequest {
+  return { instance: "", jobId: 0n, note: "" };
+}
+
+export const AnnotateResultsRequest: MessageFns<AnnotateResultsRequest> = {
+  encode(message: AnnotateResultsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.instance !== "") {
+      writer.uint32(10).string(message.instance);
+    }
+    if (message.jobId !== 0n) {
+      if (BigInt.asIntN(64, message.jobId) !== message.jobId) {
+        throw new globalThis.Error("value provided for field message.jobId of type int64 too large");
+      }
+      writer.uint32(16).int64(message.jobId);
+    }
+    if (message.note !== "") {
+      writer.uint32(26).string(message.note);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AnnotateResultsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAnnotateResultsRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.instance = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.jobId = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AnnotateResultsRequest {
+    return {
+      instance: isSet(object.instance) ? globalThis.String(object.instance) : "",
+      jobId: isSet(object.jobId) ? BigInt(object.jobId) : isSet(object.job_id) ? BigInt(object.job_id) : 0n,
+      note: isSet(object.note) ? globalThis.String(object.note) : "",
+    };
+  },
+
+  toJSON(message: AnnotateResultsRequest): unknown {
+    const obj: any = {};
+    if (message.instance !== "") {
+      obj.instance = message.instance;
+    }
+    if (message.jobId !== 0n) {
+      obj.jobId = message.jobId.toString();
+    }
+    if (message.note !== "") {
+      obj.note = message.note;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AnnotateResultsRequest>): AnnotateResultsRequest {
+    return AnnotateResultsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AnnotateResultsRequest>): AnnotateResultsRequest {
+    const message = createBaseAnnotateResultsRequest() as any;
+    message.instance = object.instance ?? "";
+    message.jobId = (object.jobId !== undefined && object.jobId !== null) ? BigInt(object.jobId) : 0n;
+    message.note = object.note ?? "";
+    return message;
+  },
+};
+
+function createBaseResultNote(): ResultNote {
+  return { createTime: undefined, author: "", note: "" };
+}
+
+export const ResultNote: MessageFns<ResultNote> = {
+  encode(message: ResultNote, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.createTime !== undefined) {
+      Timestamp.encode(message.createTime, writer.uint32(10).fork()).join();
+    }
+    if (message.author !== "") {
+      writer.uint32(18).string(message.author);
+    }
+    if (message.note !== "") {
+      writer.uint32(26).string(message.note);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResultNote {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResultNote() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.createTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.author = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResultNote {
+    return {
+      createTime: isSet(object.createTime)
+        ? fromJsonTimestamp(object.createTime)
+        : isSet(object.create_time)
+        ? fromJsonTimestamp(object.create_time)
+        : undefined,
+      author: isSet(object.author) ? globalThis.String(object.author) : "",
+      note: isSet(object.note) ? globalThis.String(object.note) : "",
+    };
+  },
+
+  toJSON(message: ResultNote): unknown {
+    const obj: any = {};
+    if (message.createTime !== undefined) {
+      obj.createTime = fromTimestamp(message.createTime).toISOString();
+    }
+    if (message.author !== "") {
+      obj.author = message.author;
+    }
+    if (message.note !== "") {
+      obj.note = message.note;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResultNote>): ResultNote {
+    return ResultNote.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResultNote>): ResultNote {
+    const message = createBaseResultNote() as any;
+    message.createTime = (object.createTime !== undefined && object.createTime !== null)
+      ? Timestamp.fromPartial(object.createTime)
+      : undefined;
+    message.author = object.author ?? "";
+    message.note = object.note ?? "";
+    return message;
+  },
+};
+
+/** The door through which a bot tells what it has found before its lease completes, and people what they know of it. */
 export type ResultsService = typeof ResultsService;
 export const ResultsService = {
   /**
@@ -615,7 +867,7 @@ export const ResultsService = {
       Buffer.from(ReportTestResultsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReportTestResultsResponse => ReportTestResultsResponse.decode(value),
   },
-  /** Lists the results of a job, all attempts. */
+  /** Lists the results of a job, all attempts, and the notes on them. */
   listTestResults: {
     path: "/stationgrid.v1.Results/ListTestResults" as const,
     requestStream: false as const,
@@ -627,6 +879,20 @@ export const ResultsService = {
       Buffer.from(ListTestResultsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListTestResultsResponse => ListTestResultsResponse.decode(value),
   },
+  /**
+   * Puts a note beside the results of a job. Nothing changes a result, and nothing changes a note. Repeating a job's last
+   * note is harmless.
+   */
+  annotateResults: {
+    path: "/stationgrid.v1.Results/AnnotateResults" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AnnotateResultsRequest): Buffer =>
+      Buffer.from(AnnotateResultsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AnnotateResultsRequest => AnnotateResultsRequest.decode(value),
+    responseSerialize: (value: ResultNote): Buffer => Buffer.from(ResultNote.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ResultNote => ResultNote.decode(value),
+  },
 } as const;
 
 export interface ResultsServer extends UntypedServiceImplementation {
@@ -635,8 +901,13 @@ export interface ResultsServer extends UntypedServiceImplementation {
    * stale and counted. Results for a lease that is no longer open change nothing and are counted as fenced.
    */
   reportTestResults: handleUnaryCall<ReportTestResultsRequest, ReportTestResultsResponse>;
-  /** Lists the results of a job, all attempts. */
+  /** Lists the results of a job, all attempts, and the notes on them. */
   listTestResults: handleUnaryCall<ListTestResultsRequest, ListTestResultsResponse>;
+  /**
+   * Puts a note beside the results of a job. Nothing changes a result, and nothing changes a note. Repeating a job's last
+   * note is harmless.
+   */
+  annotateResults: handleUnaryCall<AnnotateResultsRequest, ResultNote>;
 }
 
 export interface ResultsClient extends Client {
@@ -659,7 +930,7 @@ export interface ResultsClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ReportTestResultsResponse) => void,
   ): ClientUnaryCall;
-  /** Lists the results of a job, all attempts. */
+  /** Lists the results of a job, all attempts, and the notes on them. */
   listTestResults(
     request: ListTestResultsRequest,
     callback: (error: ServiceError | null, response: ListTestResultsResponse) => void,
@@ -674,6 +945,25 @@ export interface ResultsClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListTestResultsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Puts a note beside the results of a job. Nothing changes a result, and nothing changes a note. Repeating a job's last
+   * note is harmless.
+   */
+  annotateResults(
+    request: AnnotateResultsRequest,
+    callback: (error: ServiceError | null, response: ResultNote) => void,
+  ): ClientUnaryCall;
+  annotateResults(
+    request: AnnotateResultsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ResultNote) => void,
+  ): ClientUnaryCall;
+  annotateResults(
+    request: AnnotateResultsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ResultNote) => void,
   ): ClientUnaryCall;
 }
 
@@ -693,6 +983,39 @@ export type DeepPartial<T> = unknown extends T ? T
     ? { readonly $case: T["$case"]; value?: DeepPartial<T["value"]> }
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
+
+function toTimestamp(date: Date): Timestamp {
+  const seconds = BigInt(Math.trunc(date.getTime() / 1_000));
+  const nanos = (date.getTime() % 1_000) * 1_000_000;
+  return { seconds, nanos };
+}
+
+function fromTimestamp(t: Timestamp): Date {
+  let millis = (globalThis.Number(t.seconds.toString()) || 0) * 1_000;
+  millis += (t.nanos || 0) / 1_000_000;
+  return new globalThis.Date(millis);
+}
+
+const timestampFractionRegex = /:\d{2}\.\d+/;
+
+function fromJsonTimestamp(o: any): Timestamp {
+  if (o instanceof globalThis.Date) {
+    return toTimestamp(o);
+  } else if (typeof o === "string") {
+    // Date only keeps milliseconds, and parses longer fractions in an engine-specific way,
+    // so parse the fractional seconds ourselves and give Date only the whole seconds
+    const fraction = timestampFractionRegex.exec(o);
+    if (fraction === null) {
+      return toTimestamp(new globalThis.Date(o));
+    }
+    const fractionNanos = Number(fraction[0].slice(4, 13).padEnd(9, "0"));
+    const wholeSeconds = new globalThis.Date(o.replace(fraction[0], fraction[0].slice(0, 3)));
+    const timestamp = toTimestamp(new globalThis.Date(wholeSeconds.getTime() + Math.trunc(fractionNanos / 1_000_000)));
+    return { ...timestamp, nanos: (timestamp.nanos ?? 0) + (fractionNanos % 1_000_000) };
+  } else {
+    return Timestamp.fromJSON(o);
+  }
+}
 
 function isSet(value: any): boolean {
   return value !== null && value !== undefined;

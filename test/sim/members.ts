@@ -1,0 +1,35 @@
+/** People and their programs: what the farm takes from their JWT, with no signature to check, which would be all its cost. */
+import { Refusal } from '../../src/core/refusal.ts';
+import type { Grant, Role } from '../../src/core/principal.ts';
+import { type Credentials, type Known, NO_CREDENTIALS } from '../../src/farm/identify.ts';
+
+const ROLES = {
+  scheduler: 'submitter',
+  operator: 'operator',
+  console: 'viewer',
+  admin: 'admin',
+} as const satisfies Record<string, Role>;
+
+export type Member = keyof typeof ROLES;
+
+const bearerOf = (member: string): string => `simulated.${member}.unsigned`;
+
+export const shownBy = (member: Member): Credentials => ({ ...NO_CREDENTIALS, bearer: bearerOf(member) });
+
+/** Theirs never end. */
+const ALWAYS = new AbortController().signal;
+
+const known = new Map<string, Known>(
+  Object.entries(ROLES).map(([name, role]) => {
+    const grants: readonly Grant[] = [{ instance: '*', role }];
+    return [bearerOf(name), { principal: { kind: 'member', name: `member:${name}`, grants }, until: ALWAYS }];
+  }),
+);
+
+/** In the place of the reader of JWTs (src/identity/jwt.ts). */
+export const memberOf = (bearer: string): Promise<Known> => {
+  const member = known.get(bearer);
+  return member === undefined
+    ? Promise.reject(new Refusal('UNAUTHENTICATED', 'JWT_UNKNOWN', 'No member of the simulated farm has this token.'))
+    : Promise.resolve(member);
+};
