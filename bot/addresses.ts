@@ -5,14 +5,26 @@ export type Addresses = {
   readonly next: () => void;
 };
 
-/** `HOST:PORT`, or several with commas between. */
+/** Of `HOST:PORT`, or several with commas between; empty: it names none. What stands between two commas may be nothing. */
+export const addressesIn = (server: string): readonly string[] =>
+  server
+    .split(',')
+    .map((address) => address.trim())
+    .filter((address) => address !== '');
+
+/** @throws Error where none is named. */
 export const createAddresses = (server: string): Addresses => {
-  const all = server.split(',').map((address) => address.trim());
+  const all = addressesIn(server);
+  const [first] = all;
+  if (first === undefined) throw new Error(NO_ADDRESS);
   let at = 0;
   return {
-    current: () => all[at] ?? server,
+    current: () => all[at] ?? first,
     next: () => {
       at = (at + 1) % all.length;
     },
   };
 };
+
+export const NO_ADDRESS =
+  "no address of the farm's gRPC door is named; write host:port, or several with commas between, such as 10.0.0.1:50051,10.0.0.2:50051";

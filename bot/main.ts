@@ -1,6 +1,7 @@
 /** The command `stationgrid-bot`: the only place that meets the process, its signals and its exit code. */
 import { hostname } from 'node:os';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { addressesIn, NO_ADDRESS } from './addresses.ts';
 import { type CredentialFiles, readCredentials } from './credential-files.ts';
 import { createBot, type BotOptions, type ExitReason } from './create-bot.ts';
 import type { DeviceDeclaration } from './describe-worker.ts';
@@ -73,6 +74,7 @@ function createProgram(): Command {
     .option(
       '--server <host:port,…>',
       "the farm's gRPC doors: with several, the next when one is of no use",
+      toServer,
       '127.0.0.1:50051',
     )
     .option('--tls', "speak TLS, and trust the system's authorities")
@@ -155,6 +157,11 @@ const createLog =
     const line = format === 'json' ? JSON.stringify({ time, level, message, ...fields }) : undefined;
     process.stderr.write(`${line ?? `${time} ${level.padEnd(5)} ${message}${words.join('')}`}\n`);
   };
+
+function toServer(text: string): string {
+  if (addressesIn(text).length === 0) throw new InvalidArgumentError(`${NO_ADDRESS}.`);
+  return text;
+}
 
 function toPair(text: string): readonly [string, string] {
   const at = text.indexOf('=');

@@ -37,6 +37,8 @@ type Due = { readonly call: CallToSend; readonly sinceMs: number; readonly strea
 
 /** Calls of one lane in a row, before a lane that waits is let in. */
 const STREAK_MAX = 64;
+/** A look found due lanes, and got fewer than it had room for: another replica may only have been looking at the others. */
+const LOOK_AGAIN_MS = 100;
 /** How long calls under way may take once the pump is told to stop; then they are given up. */
 const STOP_IN_FLIGHT_MS = 2_500;
 /** How long recording what became of them may take after that. */
@@ -123,8 +125,11 @@ export class Pump {
         return free;
       });
       for (const shopfloor of this.#shopfloors.values()) {
-        const free = room.get(shopfloor.url) ?? Infinity;
-        shopfloor.hasMore = calls.filter(({ url }) => url === shopfloor.url).length >= free;
+        const free = room.get(shopfloor.url);
+        const taken = calls.filter(({ url }) => url === shopfloor.url).length;
+        shopfloor.hasMore = free !== undefined && taken >= free;
+        // A look that finds nothing due for a shopfloor does not ask for its room: with that one, this ends.
+        if (free !== undefined && taken < free) this.#lookBy(this.#now() + LOOK_AGAIN_MS);
       }
       for (const call of calls) this.#begin({ call, sinceMs, streak: 1 });
     } catch (error) {

@@ -20,6 +20,9 @@ export type AuditEntry = {
   readonly requestId: string;
 };
 
+/** What was denied; `many` stands in the place of what differs between denials that are counted together. */
+export type DeniedEntry = Omit<AuditEntry, 'verb'> & { readonly verb: Verb | 'many' };
+
 export type AuditFact =
   /** The chain begins, with what the replica runs on, and with the ends of other chains, which cannot be cut off from now on. */
   | {
@@ -33,10 +36,13 @@ export type AuditFact =
     }
   /** Written before it is done: nothing is done without a record. */
   | ({ readonly kind: 'asked' } & AuditEntry)
-  /** How that went: `done`, the reason of a refusal, or `failed`. Missing: the replica ended before it could say. */
+  /**
+   * How that went: `done`, the reason of a refusal, `failed`, or `not begun`: whether the record of what was asked was
+   * kept was not known in time, so it was turned away. Missing: the replica ended before it could say.
+   */
   | { readonly kind: 'ended'; readonly asked: number; readonly outcome: string }
-  /** `count` times within a window that began at `since`; peer and request id are those of the first. */
-  | ({ readonly kind: 'denied'; readonly why: string; readonly count: number; readonly since: string } & AuditEntry)
+  /** `count` times within a window that began at `since`; peer, object, reason and request id are those of the first. */
+  | ({ readonly kind: 'denied'; readonly why: string; readonly count: number; readonly since: string } & DeniedEntry)
   /** In good order; a chain that ends otherwise belongs to a replica that lives, or that was killed. */
   | { readonly kind: 'stopped' };
 

@@ -13,7 +13,7 @@ export type Hearing = {
   readonly nowMs: number;
   /** The newest sign of life of the bot that the database is known to have. */
   readonly writtenMs: number;
-  /** The last heartbeat that the database answered, when it did not answer the one after; null: it did. */
+  /** The database's last answer of any kind, when a heartbeat did not reach it since; null: none has failed so. */
   readonly silentSinceMs: number | null;
 };
 

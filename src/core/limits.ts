@@ -145,7 +145,7 @@ export const limitTable = {
     waitingMax: [10_000, 'Records of the audit that wait to be written; more audited calls are refused as UNAVAILABLE.'],
     flushRowsMax: [500, 'Most records of the audit that share one commit.'],
     denialWindowMs: [1 * MINUTE, 'Denials of one caller for one reason within this are one record with a count.'],
-    denialKindsMax: [1000, 'Kinds of denials that are told apart at once; further ones are counted together.'],
+    denialKindsMax: [1000, 'Kinds of denials that are told apart at once; further ones are counted together. Callers without credentials have as many to themselves.'],
   },
   principals: {
     callsPerSecond: [500, 'Calls a second that one caller with credentials may begin on one replica, in the long run.'],

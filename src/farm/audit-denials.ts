@@ -5,48 +5,50 @@
 import type { AuditEntry, AuditFact } from '../core/audit-chain.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Limits } from '../core/limits.ts';
+import { createDenialKinds, type Denial, type DenialKind } from './denial-kinds.ts';
 
 export type DenialParts = {
   readonly clock: Clock;
   readonly limits: Limits['audit'];
-  /** May fail: what was counted then is counted on. */
+  /** Rejects when the record was not taken in: what was counted then is counted on. */
   readonly write: (fact: AuditFact) => Promise<unknown>;
 };
 
-type Counted = { readonly entry: AuditEntry; readonly why: string; readonly since: Date; count: number };
-
-/** Stands in the place of what differs, when there are more kinds of denials than are told apart. */
-const MANY = 'many';
-const ANYBODY = { principal: MANY, peer: MANY, instance: MANY, object: MANY, requestId: MANY };
+/** `first` and `since` are of what is counted now; `writing` counts records under way; `isTold`: the first one went out. */
+type Counted = { first: Denial; since: Date; count: number; writing: number; isTold: boolean };
 
 export const createDenials = ({ clock, limits, write }: DenialParts) => {
-  const counted = new Map<string, Counted>();
+  const kinds = createDenialKinds<Counted>(limits.denialKindsMax);
   const stopping = new AbortController();
   let looping: Promise<void> | null = null;
 
-  const record = async (kind: string): Promise<void> => {
-    const found = counted.get(kind);
-    if (found === undefined) return;
-    const { entry, why, since, count } = found;
+  const record = async (kind: DenialKind & Counted): Promise<void> => {
+    const { first, since, count } = kind;
     if (count === 0) {
-      counted.delete(kind);
+      if (kind.writing === 0) kinds.drop(kind);
       return;
     }
     // What comes while this is written begins a new count.
-    counted.set(kind, { entry, why, since: clock.now(), count: 0 });
+    kind.count = 0;
+    kind.since = clock.now();
+    kind.writing += 1;
+    // One alone is told as it came, whatever it is counted with.
+    const { entry, why } = count === 1 ? first : kind.together(first);
     await write({ kind: 'denied', ...entry, why, count, since: since.toISOString() }).catch(() => {
-      const now = counted.get(kind);
-      counted.set(kind, { entry, why, since, count: count + (now?.count ?? 0) });
+      kind.first = first;
+      kind.since = since;
+      kind.count += count;
     });
+    kind.writing -= 1;
   };
 
   const recordAll = async (): Promise<void> => {
-    for (const kind of [...counted.keys()]) await record(kind);
+    for (const kind of kinds.all()) await record(kind);
   };
 
   /** Runs only while something is counted. */
   const loop = async (): Promise<void> => {
-    while (counted.size > 0 && !stopping.signal.aborted) {
+    while (kinds.all().length > 0 && !stopping.signal.aborted) {
       await clock.sleep(limits.denialWindowMs, stopping.signal);
       await recordAll();
     }
@@ -55,15 +57,13 @@ export const createDenials = ({ clock, limits, write }: DenialParts) => {
 
   return {
     count: (entry: AuditEntry, why: string): void => {
-      const isKnown = counted.has(kindOf(entry, why));
-      const told = isKnown || counted.size < limits.denialKindsMax ? entry : { ...entry, ...ANYBODY };
-      const kind = kindOf(told, why);
-      const found = counted.get(kind);
-      if (found !== undefined) {
-        found.count += 1;
-        return;
-      }
-      counted.set(kind, { entry: told, why, since: clock.now(), count: 1 });
+      const denial: Denial = { entry, why };
+      const begin = (): Counted => ({ first: denial, since: clock.now(), count: 0, writing: 0, isTold: false });
+      const kind = kinds.of(denial, begin);
+      if (kind.count === 0) kind.first = denial;
+      kind.count += 1;
+      if (kind.isTold) return;
+      kind.isTold = true;
       void record(kind);
       looping ??= loop();
     },
@@ -74,7 +74,3 @@ export const createDenials = ({ clock, limits, write }: DenialParts) => {
     },
   };
 };
-
-/** Of one caller, for one reason, of one verb in one instance, whatever object it names. */
-const kindOf = ({ principal, verb, instance }: AuditEntry, why: string): string =>
-  JSON.stringify([principal, verb, instance, why]);

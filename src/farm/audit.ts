@@ -12,6 +12,7 @@ import {
   newChain,
   sealRecord,
 } from '../core/audit-chain.ts';
+import { Refusal } from '../core/refusal.ts';
 import { insertAuditRecords, readAuditHeads, readLastConfiguration } from '../store/audit.ts';
 import { createDenials } from './audit-denials.ts';
 import type { FarmSeams } from './farm.ts';
@@ -48,17 +49,22 @@ export type AuditSeams = Pick<FarmSeams, 'replica' | 'pool' | 'clock' | 'log' | 
 export const createAudit = (seams: AuditSeams): AuditBook => {
   const { pool, clock, limits, log } = seams;
   const chain = createChainWriter(seams);
-  const denials = createDenials({ clock, limits: limits.audit, write: (fact) => chain.add(fact) });
-  const later = (written: Promise<unknown>): void => {
-    written.catch((error: unknown) => {
-      log.warn({ err: error }, 'a record of the audit could not be written yet; it goes with the next one');
+  const goesWithNext = (error: unknown): void => {
+    log.warn({ err: error }, 'a record of the audit could not be written yet; it goes with the next one');
+  };
+  // What the chain took in is not to be counted again, whatever its flush met.
+  const deny = async (fact: AuditFact): Promise<void> => {
+    await chain.add(fact).catch((error: unknown) => {
+      if (error instanceof Refusal) throw error;
+      goesWithNext(error);
     });
   };
+  const denials = createDenials({ clock, limits: limits.audit, write: deny });
   return {
     asked: async (entry) => {
       const { seq } = await chain.add({ kind: 'asked', ...entry });
       return (outcome) => {
-        later(chain.add({ kind: 'ended', asked: seq, outcome }));
+        chain.add({ kind: 'ended', asked: seq, outcome }).catch(goesWithNext);
       };
     },
     denied: (entry, why) => {
@@ -72,6 +78,7 @@ export const createAudit = (seams: AuditSeams): AuditBook => {
     },
     stop: async () => {
       await denials.stop();
+      await chain.settled();
       await chain.add({ kind: 'stopped' });
     },
   };
@@ -84,14 +91,17 @@ type Waiting = {
   readonly reject: (error: unknown) => void;
 };
 
-/** Adds facts in the order in which they are given. A record that was sealed stays in the chain, whatever its flush met. */
+/**
+ * Adds facts in the order in which they are given. A record that was sealed stays in the chain, whatever its flush met:
+ * it may be in the database, with only the answer lost.
+ */
 const createChainWriter = ({ replica, pool, clock, limits }: AuditSeams) => {
   const { waitingMax, flushRowsMax } = limits.audit;
   let head: ChainHead = newChain(replica);
   let waiting: Waiting[] = [];
   // Sealed, and not known to be in the database: they go again, and first. Those that are there already stay as they are.
   let unsure: readonly AuditRecord[] = [];
-  let flushing = false;
+  let flushing: Promise<void> | null = null;
 
   const flush = async (batch: readonly Waiting[]): Promise<void> => {
     const sealed = batch.map(({ fact, at }) => {
@@ -103,6 +113,7 @@ const createChainWriter = ({ replica, pool, clock, limits }: AuditSeams) => {
     try {
       await insertAuditRecords(pool, unsure);
     } catch (error) {
+      closeUnbegun(sealed, batch);
       for (const { reject } of batch) reject(error);
       return;
     }
@@ -111,8 +122,19 @@ const createChainWriter = ({ replica, pool, clock, limits }: AuditSeams) => {
     sealed.forEach((record, index) => batch[index]?.resolve(record));
   };
 
+  /**
+   * Whoever asked is turned away, and the chain says so of what it keeps. Tried at once, and once: where that fails too,
+   * it goes with the next. Past `waitingMax` these are at most as many as there were asked.
+   */
+  const closeUnbegun = (sealed: readonly AuditRecord[], batch: readonly Waiting[]): void => {
+    for (const [index, { seq }] of sealed.entries()) {
+      if (batch[index]?.fact.kind !== 'asked') continue;
+      const fact: AuditFact = { kind: 'ended', asked: seq, outcome: 'not begun' };
+      waiting.push({ fact, at: clock.now(), resolve: () => undefined, reject: () => undefined });
+    }
+  };
+
   const flushAll = async (): Promise<void> => {
-    flushing = true;
     // What else is added in this turn of the loop shares the first commit.
     await Promise.resolve();
     while (waiting.length > 0) {
@@ -120,10 +142,14 @@ const createChainWriter = ({ replica, pool, clock, limits }: AuditSeams) => {
       waiting = waiting.slice(flushRowsMax);
       await flush(batch);
     }
-    flushing = false;
+    flushing = null;
   };
 
   return {
+    /** Resolves when nothing waits: after `stopped` nothing may follow. */
+    settled: async (): Promise<void> => {
+      while (flushing !== null) await flushing;
+    },
     add: (fact: AuditFact): Promise<AuditRecord> =>
       new Promise((resolve, reject) => {
         if (waiting.length + unsure.length >= waitingMax) {
@@ -131,7 +157,7 @@ const createChainWriter = ({ replica, pool, clock, limits }: AuditSeams) => {
           return;
         }
         waiting.push({ fact, at: clock.now(), resolve, reject });
-        if (!flushing) void flushAll();
+        flushing ??= flushAll();
       }),
   };
 };

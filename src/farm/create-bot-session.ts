@@ -18,6 +18,7 @@ import {
 import { endSettling } from '../store/devices.ts';
 import { lockJobs } from '../store/jobs.ts';
 import { type LeaseRow, lockOpenLeases, readHeldLeases, readLeases } from '../store/leases.ts';
+import { readOutageEnd } from '../store/sweeps.ts';
 import { readStanding } from '../store/test-results.ts';
 import type { Queryable } from '../store/transaction.ts';
 import { checkClaims } from './check-claims.ts';
@@ -136,7 +137,8 @@ const replace = async (
     db,
     leases.map((lease) => lease.id),
   );
-  const ledger = openLedger(now, { jobs, leases, standing });
+  const outageEnd = leases.length === 0 ? null : await readOutageEnd(db, home.limits);
+  const ledger = openLedger(now, { jobs, leases, standing, outageEnd });
   await closeSessions(
     db,
     older.map((session) => ({ name: session.name, reason: 'replaced by a newer session of this bot' })),

@@ -2,6 +2,7 @@
 import type { Home } from './home.ts';
 import { hungryFor, searchOf } from './matching.ts';
 import { inTurn, type Session } from './sessions.ts';
+import { renewing } from './vouch.ts';
 
 /** One feeding at a time; what is heard meanwhile starts the next round. */
 export const createFeeder = (home: Home): (() => void) => {
@@ -38,6 +39,7 @@ const serve = async (home: Home, session: Session): Promise<void> => {
   const { parked } = session;
   const search = searchOf(home.matching, session, home.clock.monotonicMs());
   if (parked === null || search === null || session.gone) return;
-  const written = await home.write(session, { search });
+  // What is granted now, the bot is told now: not with a word that is old.
+  const written = await home.write(session, renewing(home, session, { search }));
   if (written.kind === 'written' && written.held.length > 0) parked.end('work');
 };

@@ -15,6 +15,7 @@ import { endSettling } from '../store/devices.ts';
 import { appendEvents } from '../store/farm-events.ts';
 import { lockJobs } from '../store/jobs.ts';
 import { type HeldRow, lockOpenLeases, readHeldLeases } from '../store/leases.ts';
+import { readOutageEnd } from '../store/sweeps.ts';
 import { readStanding } from '../store/test-results.ts';
 import type { Queryable } from '../store/transaction.ts';
 import { announce, type Ledger, openLedger, writeLedger } from './ledger.ts';
@@ -43,7 +44,7 @@ export const flushSessions = async (
       attached.filter(({ renews }) => renews).map(({ name }) => name),
       farm.limits.session.ttlMs,
     );
-    const ledger = await load(db, fence.now, attached);
+    const ledger = await load(farm, db, fence.now, attached);
     await keepLate(farm, db, ledger, attached.flatMap(completionsOf));
     for (const write of attached) step(farm, ledger, write);
     await declare(farm, db, ledger, attached);
@@ -75,7 +76,12 @@ export const flushSessions = async (
 };
 
 /** Locks what the steps may touch. A batch that only looks for work loads nothing. */
-const load = async (db: Queryable, now: Date, writes: readonly SessionWrite[]): Promise<Ledger> => {
+const load = async (
+  { limits }: FarmSeams,
+  db: Queryable,
+  now: Date,
+  writes: readonly SessionWrite[],
+): Promise<Ledger> => {
   const stepping = writes.filter(({ steps, echoes, absent }) => steps.length + echoes.length + absent.length > 0);
   if (stepping.length === 0) return openLedger(now);
   const sessionNames = stepping.map((write) => write.name);
@@ -86,7 +92,9 @@ const load = async (db: Queryable, now: Date, writes: readonly SessionWrite[]): 
     db,
     leases.flatMap(({ id }) => (completing.has(id) ? [id] : [])),
   );
-  return openLedger(now, { jobs, leases, standing });
+  const loses = stepping.some(({ steps }) => steps.some(({ event }) => event === 'ABSENT_AGAIN'));
+  const outageEnd = loses ? await readOutageEnd(db, limits) : null;
+  return openLedger(now, { jobs, leases, standing, outageEnd });
 };
 
 const completionsOf = ({ instance, botId, steps }: SessionWrite): readonly Completed[] =>

@@ -18,7 +18,9 @@ export type Home = EnqueueingFarm & {
   readonly settled: () => Promise<void>;
   /** No new work is given and no poll is parked any more: the replica is leaving. */
   stopping: boolean;
-  /** Monotonic ms of the last heartbeat that the database answered, when it did not answer the one after; null: it did. */
+  /** Monotonic ms of the database's last answer: to a heartbeat, or to a session's write. */
+  answeredMs: number;
+  /** The same, when a heartbeat did not reach it since; null: none has failed so. `vouch.ts` sets both. */
   silentSinceMs: number | null;
 };
 

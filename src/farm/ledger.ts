@@ -18,6 +18,8 @@ import type { Wake, Witness } from './farm.ts';
 export type Ledger = {
   /** The database's clock, read in this transaction. */
   readonly now: Date;
+  /** What was lost of before, an outage of the farm's own has cost; null: there was none lately, or nothing is lost here. */
+  readonly outageEnd: Date | null;
   readonly jobs: Map<number, JobRow>;
   readonly leases: Map<string, LeaseRow>;
   /** Results that stand, by lease and test id, in the order in which they came. */
@@ -40,12 +42,14 @@ export const openLedger = (
     readonly jobs?: readonly JobRow[];
     readonly leases?: readonly LeaseRow[];
     readonly standing?: readonly StoredResult[];
+    readonly outageEnd?: Date | null;
   } = {},
 ): Ledger => {
   const standing = new Map<string, Map<string, StoredResult>>();
   for (const result of rows.standing ?? []) standingOf(standing, result.leaseId).set(result.testId, result);
   return {
     now,
+    outageEnd: rows.outageEnd ?? null,
     jobs: new Map((rows.jobs ?? []).map((job) => [job.id, job])),
     leases: new Map((rows.leases ?? []).map((lease) => [lease.id, lease])),
     standing,

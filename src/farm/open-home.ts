@@ -40,6 +40,7 @@ export const openHome = (farm: Farm): Home => {
     },
     settled: () => batcher.settled(),
     stopping: false,
+    answeredMs: farm.clock.monotonicMs(),
     silentSinceMs: null,
   };
   const feeder = createFeeder(home);

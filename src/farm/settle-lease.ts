@@ -127,6 +127,7 @@ const close = (seams: SettleSeams, ledger: Ledger, attempt: Attempt, cell: Lease
   const completion = step.completion;
   if (completion !== null) storeResults(ledger, attempt, completion.results, cell.stale);
   if (cell.means === 'REFUSED') refuse(job, lease);
+  if (isExcused(ledger, attempt, cell)) job.attemptsMax += 1;
   const judged = cell.means === 'FINISHED' ? judgeAttempt(ledger, attempt) : null;
   const counts = { ...job, refusalsMax: seams.limits.jobs.refusalsMax };
   const { event, cause } = jobEventOf(cell.means, counts, cell.to === 'LOST');
@@ -154,6 +155,13 @@ const close = (seams: SettleSeams, ledger: Ledger, attempt: Attempt, cell: Lease
     endJob(ledger, job, { verdict: judged?.verdict ?? null, cause, why });
   }
 };
+
+/**
+ * An outage of our own costs no attempt (invariant 14): its bot, which could not be answered, had to stop the work. The attempt
+ * keeps its number and the calls that it owes; the job has one more. Once an outage: the next attempt starts after it.
+ */
+const isExcused = ({ outageEnd }: Ledger, { lease }: Attempt, cell: LeaseMove): boolean =>
+  cell.to === 'LOST' && outageEnd !== null && lease.startedAt !== null && lease.startedAt < outageEnd;
 
 const closedAs = {
   COMPLETED: 'LEASE_COMPLETED',

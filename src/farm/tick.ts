@@ -1,6 +1,7 @@
 /** The replica's heartbeat: one statement when nothing is due, whatever the number of bots (ARCHITECTURE, How it is fast). */
 import { foldTallies } from '../store/tallies.ts';
 import { forgetOld } from '../store/sweeps.ts';
+import { isOutage } from '../store/outage.ts';
 import { tick as ask, type TickAnswer } from '../store/tick.ts';
 import { extendMatches } from './extend-matches.ts';
 import { transact } from './farm.ts';
@@ -13,6 +14,7 @@ import { refreshSession } from './refresh-session.ts';
 import { botKey, dropSession, type SessionTable } from './sessions.ts';
 import { readRequirements } from '../store/jobs.ts';
 import { sweepJobs, sweepLeases, sweepSessions } from './sweep.ts';
+import { answered, unanswered } from './vouch.ts';
 
 /** What a tick leaves for the next one. */
 export type TickMemory = {
@@ -52,11 +54,13 @@ export const beat = async (home: Home, memory: TickMemory): Promise<Beat> => {
     ),
     deviceIds: [...home.sessions.byDevice.keys()],
   }).catch((error: unknown) => {
-    home.silentSinceMs ??= memory.lastMs;
+    // A statement that took too long is that statement's own trouble: the database was reached.
+    if (isOutage(error)) unanswered(home);
+    else answered(home);
     throw error;
   });
   memory.lastMs = nowMs;
-  home.silentSinceMs = null;
+  answered(home);
   if (answer.restored) await notice(home);
   const busy = new Set(answer.busy);
   for (const [session, seenMs] of heard) {

@@ -50,7 +50,7 @@ export const updateBotSession = async (
     const { cancelledOnce } = heard;
     if (heard.parked !== null) {
       await heard.parked;
-      vouchAfterHold(home, session);
+      await vouchAfterHold(home, session);
     }
     return reply(home, session, cancelledOnce);
   }

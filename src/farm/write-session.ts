@@ -4,6 +4,7 @@ import type { Change, Home } from './home.ts';
 import { cool, heatDevice, pass, type Search } from './matching.ts';
 import type { GrantReport, SessionWrite, SessionWritten } from './session-write.ts';
 import { botKey, classOf, dropSession, holdLeases, redeclare, type Session } from './sessions.ts';
+import { answered } from './vouch.ts';
 
 /** A session that found work it cannot have now looks again after this. */
 const BARRED_MS = 5_000;
@@ -42,6 +43,7 @@ export const writeSession = async (
     if (!(error instanceof Refusal)) dropSession(home.sessions, session, 'changed');
     throw error;
   });
+  answered(home);
   if (written.kind === 'detached') {
     dropSession(home.sessions, session, 'changed');
     return written;

@@ -4,12 +4,13 @@ import { type BotIdentity, botName } from '../core/principal.ts';
 import { Refusal } from '../core/refusal.ts';
 import { certificateName } from '../core/spiffe.ts';
 import type { Credentials } from '../farm/identify.ts';
+import { createRemembered } from './remembered.ts';
 
 export type Certificate = NonNullable<Credentials['certificate']>;
 
 export type CertificateHolder = {
   readonly bot: BotIdentity;
-  /** Aborts when the certificate ends; its reason is a Refusal. */
+  /** Aborts when the certificate ends, or is let go; its reason is a Refusal. */
   readonly until: AbortSignal;
 };
 
@@ -21,40 +22,17 @@ export type CertificateReader = {
   readonly stop: () => void;
 };
 
-/** Certificates whose end is waited for at once; beyond, the oldest wait goes on for the calls that have it. */
-const REMEMBERED_MAX = 10_000;
-/** A timer's longest is a little more. */
-const SLEEP_MS_MAX = 24 * 60 * 60_000;
+export type CertificateReaderOptions = {
+  readonly clock: Clock;
+  /** As many as may be in use at once, or the calls of those that wait end for the sake of others. */
+  readonly rememberedMax: number;
+};
 
-export const createCertificateReader = (farm: string, clock: Clock): CertificateReader => {
-  const remembered = new Map<string, AbortController>();
-  const stopping = new AbortController();
-
-  /** The connection outlives the handshake that looked at the certificate, and so may a call. */
-  const endInTime = async (key: string, validTo: Date, held: AbortController): Promise<void> => {
-    for (;;) {
-      const leftMs = validTo.getTime() - clock.now().getTime();
-      if (leftMs <= 0) break;
-      await clock.sleep(Math.min(leftMs, SLEEP_MS_MAX), stopping.signal);
-      if (stopping.signal.aborted) return;
-    }
-    if (remembered.get(key) === held) remembered.delete(key);
-    held.abort(certificateExpired());
-  };
-  /** One for all calls under a certificate, so that a call costs no timer. */
-  const untilEndOf = (bot: BotIdentity, validTo: Date): AbortSignal => {
-    const key = `${validTo.getTime()} ${botName(bot)}`;
-    const known = remembered.get(key);
-    if (known !== undefined) return known.signal;
-    for (const oldest of remembered.keys()) {
-      if (remembered.size < REMEMBERED_MAX) break;
-      remembered.delete(oldest);
-    }
-    const held = new AbortController();
-    remembered.set(key, held);
-    void endInTime(key, validTo, held);
-    return held.signal;
-  };
+/** @param farm the SPIFFE trust domain. */
+export const createCertificateReader = (farm: string, options: CertificateReaderOptions): CertificateReader => {
+  const { clock } = options;
+  // The connection outlives the handshake that looked at the certificate, and so may a call: their end is waited for.
+  const remembered = createRemembered({ ...options, expired: certificateExpired });
   return {
     farm,
     holderOf: ({ uris, validTo }) => {
@@ -63,11 +41,12 @@ export const createCertificateReader = (farm: string, clock: Clock): Certificate
       if (name.kind === 'stranger') throw noBotOfOurs(name.why);
       // Not `<=`: an end that cannot be read compares as neither.
       if (!(validTo > clock.now())) throw certificateExpired();
-      return { bot: name.bot, until: untilEndOf(name.bot, validTo) };
+      const endsAtMs = validTo.getTime();
+      // One for all calls under a certificate, so that a call costs no timer.
+      const { until } = remembered.keep(`${endsAtMs} ${botName(name.bot)}`, { endsAtMs });
+      return { bot: name.bot, until };
     },
-    stop: () => {
-      stopping.abort();
-    },
+    stop: remembered.stop,
   };
 };
 

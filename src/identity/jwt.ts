@@ -1,4 +1,4 @@
-/** JWTs of the configured issuer: verified once each, remembered until they expire, so that a call costs no signature. */
+/** JWTs of the configured issuer: verified when they are new and every 10 minutes, so that a call costs no signature. */
 import { createHash } from 'node:crypto';
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type { Clock } from '../core/clock.ts';
@@ -7,6 +7,7 @@ import { Refusal } from '../core/refusal.ts';
 import type { Log } from '../farm/farm.ts';
 import type { Known } from '../farm/identify.ts';
 import { jwtRefusal } from './jwt-refusal.ts';
+import { createRemembered, type Held, type Said } from './remembered.ts';
 
 export type JwtRules = {
   readonly issuer: string;
@@ -27,7 +28,7 @@ export type JwtReader = {
 
 export type JwtSeams = { readonly clock: Clock; readonly log: Log };
 
-/** Verified JWTs remembered at once; the oldest is forgotten and costs a signature when it is shown again. */
+/** Verified JWTs remembered at once. */
 const REMEMBERED_MAX = 10_000;
 /** Longer ones would cost more to hash than anybody needs; doors bound their headers besides. */
 const JWT_LENGTH_MAX = 16_384;
@@ -35,33 +36,18 @@ const JWT_LENGTH_MAX = 16_384;
 const REMEMBERED_MS_MAX = 10 * 60_000;
 /** `sub` as the audit and the logs carry it. */
 const SUBJECT_BYTES_MAX = 256;
-/** A timer's longest is a little more. */
-const SLEEP_MS_MAX = 24 * 60 * 60_000;
 
-type Verified = {
+type Verified = Said & {
   readonly principal: Principal;
-  readonly held: AbortController;
-  /** Wall-clock ms: a JWT says its end by the issuer's wall clock. */
-  readonly endsAtMs: number;
   /** Monotonic ms. */
   readonly verifiedMs: number;
 };
 
 export const createJwtReader = (rules: JwtRules, keys: JWTVerifyGetKey, { clock, log }: JwtSeams): JwtReader => {
-  const remembered = new Map<string, Verified>();
-  const stopping = new AbortController();
+  const remembered = createRemembered<Verified>({ clock, rememberedMax: REMEMBERED_MAX, expired });
+  /** Another whenever the keys are. */
+  let keysInForce = Symbol('keys');
 
-  /** Ends the calls that go on when the token does. One sleeper a remembered token; all end with the reader. */
-  const endInTime = async (key: string, verified: Verified): Promise<void> => {
-    const over = AbortSignal.any([stopping.signal, verified.held.signal]);
-    for (;;) {
-      const leftMs = verified.endsAtMs - clock.now().getTime();
-      if (leftMs <= 0 || over.aborted) break;
-      await clock.sleep(Math.min(leftMs, SLEEP_MS_MAX), over);
-    }
-    if (remembered.get(key) === verified) remembered.delete(key);
-    verified.held.abort(expired());
-  };
   const verify = async (jwt: string): Promise<Verified> => {
     const { payload } = await jwtVerify(jwt, keys, {
       issuer: rules.issuer,
@@ -80,33 +66,34 @@ export const createJwtReader = (rules: JwtRules, keys: JWTVerifyGetKey, { clock,
       name,
       grants: grantsOf(payload[rules.rolesClaim], name, rules, log),
     };
-    return { principal, held: new AbortController(), endsAtMs, verifiedMs: clock.monotonicMs() };
+    return { principal, endsAtMs, verifiedMs: clock.monotonicMs() };
   };
   return {
     memberOf: async (jwt) => {
       if (jwt.length > JWT_LENGTH_MAX) throw jwtRefusal(new errors.JWTInvalid('too long'));
       const key = createHash('sha256').update(jwt).digest('base64');
-      const known = remembered.get(key);
-      if (known !== undefined && holds(known, clock)) return { principal: known.principal, until: known.held.signal };
-      const verified = await verify(jwt);
-      for (const oldest of remembered.keys()) {
-        if (remembered.size < REMEMBERED_MAX) break;
-        remembered.delete(oldest);
-      }
-      remembered.set(key, verified);
-      void endInTime(key, verified);
-      return { principal: verified.principal, until: verified.held.signal };
+      const known = remembered.find(key);
+      if (known !== null && holds(known.said, clock)) return toKnown(known);
+      const before = keysInForce;
+      const verified = await verify(jwt).catch((error: unknown) => {
+        // Calls may go on under it, from when it held; or by now by newer keys.
+        if (keysInForce === before && error instanceof Refusal && error.kind === 'UNAUTHENTICATED')
+          remembered.end(key, error);
+        throw error;
+      });
+      // By keys that were taken back meanwhile, perhaps.
+      if (keysInForce !== before) throw keysChanged();
+      return toKnown(remembered.keep(key, verified));
     },
     forgetAll: () => {
-      const all = [...remembered.values()];
-      remembered.clear();
-      for (const { held } of all) held.abort(keysChanged());
+      keysInForce = Symbol('keys');
+      remembered.endAll(keysChanged());
     },
-    stop: () => {
-      stopping.abort();
-    },
+    stop: remembered.stop,
   };
 };
+
+const toKnown = ({ said: { principal }, until }: Held<Verified>): Known => ({ principal, until });
 
 const holds = ({ endsAtMs, verifiedMs }: Verified, clock: Clock): boolean =>
   clock.now().getTime() < endsAtMs && clock.monotonicMs() - verifiedMs < REMEMBERED_MS_MAX;

@@ -3,7 +3,7 @@ import type { Auth } from '../config/auth.ts';
 import type { Farm } from '../farm/farm.ts';
 import type { Identify } from '../farm/identify.ts';
 import { createTokenBook } from '../farm/token-book.ts';
-import { createCertificateReader } from './certificates.ts';
+import { type CertificateReaderOptions, createCertificateReader } from './certificates.ts';
 import { createIdentity } from './identity.ts';
 import { type KeySource, openKeys } from './jwks.ts';
 import { createJwtReader, type JwtReader } from './jwt.ts';
@@ -15,7 +15,7 @@ export const openIdentity = async ({ farm: trustDomain, botTokens, jwt }: Auth, 
   const members = jwt === null ? null : await openMembers(jwt, farm);
   const tokens = botTokens ? createTokenBook(farm) : null;
   await tokens?.start();
-  const certificates = trustDomain === null ? null : createCertificateReader(trustDomain, farm.clock);
+  const certificates = trustDomain === null ? null : createCertificateReader(trustDomain, seamsOf(farm));
   return {
     identify: createIdentity({ certificates, tokens, jwt: members?.reader ?? null }),
     stop: async () => {
@@ -25,6 +25,12 @@ export const openIdentity = async ({ farm: trustDomain, botTokens, jwt }: Auth, 
     },
   };
 };
+
+/** A bot may wait with a poll that is parked, or with any call on a connection that is open. */
+const seamsOf = ({ clock, limits: { poll, doors } }: Farm): CertificateReaderOptions => ({
+  clock,
+  rememberedMax: Math.max(poll.parkedMax, doors.connectionsMax),
+});
 
 type Members = { readonly reader: JwtReader; readonly stop: () => Promise<void> };
 

@@ -8,6 +8,15 @@ export type Certificate = {
   readonly validTo: Date;
 };
 
+/**
+ * What a connection shows when TLS has verified it is what it shows from then on, to us and to grpc-js: each call is judged
+ * by it, and Node would look again, and at something that it has not verified.
+ */
+export const settleCertificate = (socket: TLSSocket): void => {
+  const verified = socket.getPeerCertificate();
+  Object.defineProperty(socket, 'getPeerCertificate', { value: () => verified });
+};
+
 /** Of a connection as node:http has it; null: plain, no certificate shown, or none that verified. */
 export const certificateOfSocket = (socket: unknown): Certificate | null =>
   socket instanceof TLSSocket && socket.authorized ? toCertificate(socket.getPeerCertificate()) : null;

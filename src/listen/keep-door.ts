@@ -1,6 +1,7 @@
 /** Puts a doorkeeper before whatever a server does with its connections. */
 import type { Server as NetServer, Socket } from 'node:net';
 import { Server as TlsServer, type TLSSocket } from 'node:tls';
+import { settleCertificate } from './certificate.ts';
 import type { Doorkeeper } from './doorkeeper.ts';
 import type { TlsKeeper } from './tls-keeper.ts';
 
@@ -21,6 +22,7 @@ export const keepDoor = (server: NetServer, { keeper, tls, proves }: Entrance & 
   if (tls === null || !(server instanceof TlsServer)) return;
   tls.keep(server);
   before(server, 'secureConnection', (socket: TLSSocket) => {
+    settleCertificate(socket);
     const why = tls.objection(socket);
     if (why !== null) keeper.refuse(socket, 'client certificate', why);
     else if (proves) keeper.proved(socket);

@@ -39,6 +39,12 @@ const stampOfFile = (path: string): string => {
   }
 };
 
+/**
+ * Every connection proves itself anew: what was resumed would outlive the authority that vouched for it. And it does so
+ * once: TLS 1.2 could show another certificate later, and Node looks at the first only.
+ */
+const PROVED_ONCE = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION;
+
 export const loadTls = (paths: TlsPaths, now: Date): Loaded => {
   const stamp = stampOf(paths);
   try {
@@ -52,8 +58,7 @@ export const loadTls = (paths: TlsPaths, now: Date): Loaded => {
       key: read(paths.key),
       ...(clientAuthorities === null ? {} : { ca: clientAuthorities }),
       minVersion: 'TLSv1.2',
-      // Every connection proves itself anew: what was resumed would outlive the authority that vouched for it.
-      secureOptions: constants.SSL_OP_NO_TICKET,
+      secureOptions: PROVED_ONCE,
     };
     // A key of another certificate is found here, not in the first handshake.
     createSecureContext(context);

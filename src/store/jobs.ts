@@ -17,7 +17,8 @@ export type JobRow = {
   readonly priority: number;
   readonly route: string | null;
   readonly onFailed: 'stop' | 'continue';
-  readonly attemptsMax: number;
+  /** One more for each that an outage of the farm's own has cost. */
+  attemptsMax: number;
   readonly executionTimeoutMs: number | null;
   state: JobState;
   heldBy: HeldBy | null;
@@ -87,12 +88,12 @@ export const updateJobs = async (db: Queryable, jobs: readonly JobRow[]): Promis
   await db.query(
     `update jobs j set
        state = r.state, held_by = r."heldBy", held_reason = r."heldReason", attempts = r.attempts,
-       refusals = r.refusals, avoided_bots = r."avoidedBots", gate_cleared_until = r."gateClearedUntil",
+       attempts_max = r."attemptsMax", refusals = r.refusals, avoided_bots = r."avoidedBots", gate_cleared_until = r."gateClearedUntil",
        bot_id = r."botId", cancel_reason = r."cancelReason", verdict = r.verdict, failure = r.failure,
        lease_code = r."leaseCode", reason = r.reason, result_type = r."resultType", result = decode(r.result, 'base64'),
        queued_at = r."queuedAt", started_at = r."startedAt", ended_at = r."endedAt"
      from jsonb_to_recordset($1::jsonb) as r(
-       id bigint, state text, "heldBy" text, "heldReason" text, attempts integer, refusals integer,
+       id bigint, state text, "heldBy" text, "heldReason" text, attempts integer, "attemptsMax" integer, refusals integer,
        "avoidedBots" text[], "gateClearedUntil" timestamptz, "botId" text, "cancelReason" text, verdict text,
        failure text, "leaseCode" integer, reason text, "resultType" text, result text, "queuedAt" timestamptz, "startedAt" timestamptz,
        "endedAt" timestamptz)

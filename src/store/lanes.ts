@@ -5,8 +5,8 @@ import { asJson, type Queryable } from './transaction.ts';
 export type OwnedLane = { readonly deviceId: number; readonly epoch: number };
 
 /**
- * Instances with a lane that could be taken now. Steps over an index from instance to instance, and in each past the lanes
- * that somebody owns: their number, not that of all lanes, is what it costs.
+ * Instances with a lane that could be taken now; none whose bridge is paused. Steps over an index from instance to
+ * instance, and in each past the lanes that somebody owns: their number, not that of all lanes, is what it costs.
  */
 export const readLaneInstances = async (db: Queryable): Promise<string[]> => {
   const { rows } = await db.query<{ instance: string }>(
@@ -16,7 +16,7 @@ export const readLaneInstances = async (db: Queryable): Promise<string[]> => {
        select (select l.instance from lanes l where l.due_at is not null and l.instance > f.instance
                order by l.instance limit 1)
        from found f where f.instance is not null)
-     select f.instance from found f where exists (
+     select f.instance from found f where not bridge_is_paused(f.instance) and exists (
        select from lanes l where l.instance = f.instance and l.due_at <= farm_now()
          and (l.owned_until is null or l.owned_until <= farm_now()))
      order by f.instance`,
@@ -25,8 +25,9 @@ export const readLaneInstances = async (db: Queryable): Promise<string[]> => {
 };
 
 /**
- * Takes due lanes that nobody owns, the longest due first; none of an instance whose bridge is paused. A lane whose owner went away without a word is free only when
- * its time is over, and by then no call of the old owner is under way (invariant 13).
+ * Takes due lanes that nobody owns, the longest due first; none of an instance whose bridge is paused. A lane whose owner
+ * went away without a word is free only when its time is over, and by then no call of the old owner is under way
+ * (invariant 13). Lanes that another replica looks at now are passed over, also those it will not take.
  * @param wanted so many lanes of these instances together, one entry for each shopfloor.
  */
 export const claimLanes = async (
@@ -59,8 +60,8 @@ export const claimLanes = async (
 
 /**
  * Locks those of the lanes that are still this replica's and at these positions, by id, and says which they are, under
- * which epoch, and when that was. A lane past its position was moved by a commit whose answer was lost: moved once more, it would pass over a
- * call that nobody has sent.
+ * which epoch, and when that was. A lane past its position was moved by a commit whose answer was lost: moved once more,
+ * it would pass over a call that nobody has sent.
  */
 export const lockOwnedLanes = async (
   db: Queryable,

@@ -8,6 +8,26 @@ export const SWEEP_MAX = 200;
 /** Bots could not speak to us: what they did not say in time counts for nothing. */
 const NO_AMNESTY = `not exists (select from farm_marks where amnesty_until > farm_now())`;
 
+type OutageLimits = {
+  readonly session: { readonly ttlMs: number };
+  readonly replica: { readonly amnestyAfterMs: number };
+};
+
+/**
+ * When the last outage of the farm's own was over, from which it still excuses its bots; null: there was none lately. Also
+ * before a tick has granted the amnesty for it: bots may be quicker.
+ */
+export const readOutageEnd = async (db: Queryable, { session, replica }: OutageLimits): Promise<Date | null> => {
+  const { rows } = await db.query<{ at: Date | null }>(
+    `select case
+       when (select max(last_seen_at) from replicas) < farm_now() - $2 * interval '1 millisecond' then farm_now()
+       when amnesty_until > farm_now() then amnesty_until - $1 * interval '1 millisecond'
+     end as at from farm_marks`,
+    [session.ttlMs, replica.amnestyAfterMs],
+  );
+  return rows[0]?.at ?? null;
+};
+
 /**
  * Its own home says so, having looked at its monotonic clock, or the home itself has been silent for a whole ttl; and
  * never during an amnesty (invariant 9). `$1` is this replica, `$2` the ttl in milliseconds.

@@ -121,6 +121,7 @@ test.each<[string[], number, string]>([
   [['--help'],                0,  'Exit codes'],
   [['--capacity', 'many'],    64, '"many" is not a whole number.'],
   [['--property', 'pool'],    64, '"pool" is not name=value.'],
+  [['--server', ' ,, '],      64, 'write host:port, or several with commas between'],
   [['--sever', 'x'],          64, 'Did you mean --server?'],
 ])('%s', async (flags, code, words) => {
   expect(await startProcess(...flags).exit).toEqual({ code, said: expect.stringContaining(words) });

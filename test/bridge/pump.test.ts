@@ -16,12 +16,14 @@ import {
   startReferenceShopfloor,
 } from '../../src/reference-shopfloor/reference-shopfloor.ts';
 import { runDoctor } from '../../src/store/doctor.ts';
+import { insertRestore } from '../../src/store/restores.ts';
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
 import { lineAt, limitsWith, openPlainFarm, type PlainFarm } from '../support/plain-farm.ts';
 import { insertUnit, INSTANCE, oweTo } from '../support/rows.ts';
 import { wallClock } from '../support/wall-clock.ts';
 
 const STATION = 'SMT';
+const HOUR_MS = 3_600_000;
 /** One attempt of a station with so many tests, all passed. */
 const attempt = (tests: number) => [
   ...callsOfStart(STATION, false),
@@ -103,6 +105,46 @@ describe('the pump', () => {
     });
     expect((await statesOf(ids.flat())).every(({ sends, ambiguous }) => sends === 1 && !ambiguous)).toBe(true);
     expect(one.calls.length + two.calls.length).toBe(12 * 8);
+  });
+
+  it('looks again soon for a lane that another replica was looking at, and not once none is due', async () => {
+    const slept: number[] = [];
+    const { promise: lookedOnce, resolve: tellLooked } = Promise.withResolvers<null>();
+    const sleep = (ms: number, signal?: AbortSignal): Promise<void> => {
+      slept.push(ms);
+      tellLooked(null);
+      return wallClock.sleep(ms, signal);
+    };
+    // Only a look that comes sooner finds it in the time of this test.
+    const limits = limitsWith({ 'lanes.pollMs': HOUR_MS });
+    const farm = openPlainFarm(database, { line: lineAt(shopfloor.url), limits, clock: { ...wallClock, sleep } });
+    farms.push(farm);
+    const unit = await insertUnit(farm.pool, 'HELD');
+    const ids = await oweTo(farm.pool, unit, attempt(0));
+    const other = await farm.pool.connect();
+    await other.query('begin');
+    await other.query('select from lanes for update');
+    startPump(farm);
+    await lookedOnce;
+    await other.query('rollback');
+    other.release();
+    await allIn(ids, 'DELIVERED');
+    await vi.waitFor(() => expect(slept.at(-1)).toBeGreaterThan(HOUR_MS / 2), { timeout: 30_000, interval: 5 });
+  });
+
+  it('does not look again and again for the lanes of a paused bridge', async () => {
+    const { promise: slept, resolve: tellSlept } = Promise.withResolvers<number>();
+    const sleep = (ms: number, signal?: AbortSignal): Promise<void> => {
+      tellSlept(ms);
+      return wallClock.sleep(ms, signal);
+    };
+    const limits = limitsWith({ 'lanes.pollMs': HOUR_MS });
+    const farm = openPlainFarm(database, { line: lineAt(shopfloor.url), limits, clock: { ...wallClock, sleep } });
+    farms.push(farm);
+    await oweTo(farm.pool, await insertUnit(farm.pool, 'PAUSED'), attempt(0));
+    await insertRestore(farm.pool, 'SAID', 1);
+    startPump(farm);
+    expect(await slept).toBeGreaterThan(HOUR_MS / 2);
   });
 
   it('sends what a dead replica left behind again, with the same key and body, once its time is over', async () => {

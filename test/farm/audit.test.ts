@@ -97,6 +97,73 @@ describe('the audit', () => {
     await audit.stop();
   });
 
+  it('lets one caller who names ever new instances hide nobody else', async () => {
+    const audit = openAudit();
+    await audit.start(STARTED);
+    const mallory = { principal: 'bot:line/A', peer: '10.0.0.8:1', object: '' };
+    for (let n = 0; n < 3000; n += 1) audit.denied(entry({ ...mallory, instance: `x${n}` }), 'NOT_THIS_BOT');
+    audit.denied(entry({ object: 'bot z' }), 'ROLE_MISSING');
+    await audit.stop();
+    const denied = (await facts()).filter(({ kind }) => kind === 'denied');
+    const ofMallory = denied.filter(({ principal }) => principal === 'bot:line/A');
+    // Twenty instances by name; the others as one: the first of them as it came, the rest with their count.
+    expect(ofMallory).toHaveLength(22);
+    expect(ofMallory.at(-2)).toMatchObject({ count: 1, verb: 'cancel-job', instance: 'x20', why: 'NOT_THIS_BOT' });
+    expect(ofMallory.at(-1)).toMatchObject({ count: 2979, verb: 'many', instance: 'many', peer: '10.0.0.8:1' });
+    const others = denied.filter(({ principal }) => principal !== 'bot:line/A');
+    expect(others).toMatchObject([{ ...entry({ object: 'bot z' }), count: 1, why: 'ROLE_MISSING' }]);
+  });
+
+  it('keeps the names of callers when there are too many kinds to tell apart', async () => {
+    const audit = openAudit({ denialKindsMax: 20 });
+    await audit.start(STARTED);
+    for (let n = 0; n < 25; n += 1) audit.denied(entry({ principal: 'mallory', instance: `x${n}` }), 'FORBIDDEN');
+    for (let n = 0; n < 2; n += 1) audit.denied(entry({ instance: `line-${n}` }), 'FORBIDDEN');
+    await audit.stop();
+    const told = (await facts()).filter(({ principal }) => principal === 'ada@example');
+    expect(told).toMatchObject([
+      { count: 1, instance: 'line-0', verb: 'cancel-job' },
+      { count: 1, instance: 'line-1', verb: 'cancel-job' },
+    ]);
+  });
+
+  it('tells callers without credentials apart by address, and lets them take no room from the others', async () => {
+    const audit = openAudit({ denialKindsMax: 4 });
+    await audit.start(STARTED);
+    const stranger = { principal: 'nobody', instance: '', object: '' };
+    for (let port = 1; port <= 9; port += 1) audit.denied(entry({ ...stranger, peer: `10.0.0.1:${port}` }), 'NO_TOKEN');
+    for (let n = 2; n < 50; n += 1) audit.denied(entry({ ...stranger, peer: `10.0.0.${n}:7` }), 'NO_TOKEN');
+    for (let n = 0; n < 2; n += 1) audit.denied(entry(), 'FORBIDDEN');
+    await audit.stop();
+    const denied = (await facts()).filter(({ kind }) => kind === 'denied');
+    const counts = denied.map(({ principal, peer, count }) => [principal, peer, count]);
+    expect(counts).toEqual([
+      ['nobody', '10.0.0.1:1', 1],
+      ['nobody', '10.0.0.2:7', 1],
+      ['nobody', '10.0.0.3:7', 1],
+      ['nobody', '10.0.0.4:7', 1],
+      ['nobody', '10.0.0.5:7', 1],
+      ['ada@example', '10.0.0.7:4711', 1],
+      ['nobody', '10.0.0.1:2', 8],
+      ['nobody', 'many', 44],
+      ['ada@example', '10.0.0.7:4711', 1],
+    ]);
+  });
+
+  it('counts a denial once whose record the database was slow to take', async () => {
+    const audit = openAudit();
+    await audit.start(STARTED);
+    const owner = new pg.Client(database.ownerUrl);
+    await owner.connect();
+    await owner.query('begin; lock table audit in share mode');
+    audit.denied(entry(), 'FORBIDDEN');
+    await expect(audit.asked(entry())).rejects.toMatchObject({ code: '55P03' });
+    await owner.end();
+    await audit.stop();
+    const denied = (await facts()).filter(({ kind }) => kind === 'denied');
+    expect(denied.map(({ count }) => count)).toEqual([1]);
+  });
+
   it('counts the denials of too many callers together', async () => {
     const audit = openAudit({ denialKindsMax: 2 });
     await audit.start(STARTED);
@@ -104,7 +171,13 @@ describe('the audit', () => {
     await audit.stop();
     const denied = (await facts()).filter(({ kind }) => kind === 'denied');
     expect(denied.reduce((sum, { count }) => sum + Number(count), 0)).toBe(50);
-    expect(new Set(denied.map(({ principal }) => principal))).toEqual(new Set(['caller 0', 'caller 1', 'many']));
+    // Each record of one denial tells it as it came, also the first of those that are counted together.
+    expect(denied.map(({ principal, count }) => [principal, count])).toEqual([
+      ['caller 0', 1],
+      ['caller 1', 1],
+      ['caller 2', 1],
+      ['many', 47],
+    ]);
   });
 
   it('goes on whole after the database could not take a record, and what was asked then was refused', async () => {
@@ -117,7 +190,41 @@ describe('the audit', () => {
     await owner.end();
     await audit.asked(entry({ object: 'job 2' }));
     await audit.stop();
-    expect((await facts()).map(({ kind, object }) => object ?? kind)).toEqual(['started', 'job 1', 'job 2', 'stopped']);
+    expect((await facts()).map(({ kind, object }) => object ?? kind)).toEqual([
+      'started',
+      'job 1',
+      'ended',
+      'job 2',
+      'stopped',
+    ]);
+    expect((await facts())[2]).toMatchObject({ asked: 2, outcome: 'not begun' });
+    expect((await verifyAudit(database.pool)).findings).toEqual([]);
+  });
+
+  it('says that nothing was begun where the database had the record and its answer was lost', async () => {
+    const seams = createTestFarm({ database, clock });
+    let answersLost = 0;
+    const loses = {
+      query: async (text: string, values?: unknown[]) => {
+        const answer = await database.pool.query(text, values);
+        if (answersLost === 0) return answer;
+        answersLost -= 1;
+        throw new Error('the connection was lost');
+      },
+    };
+    const audit = createAudit({ ...seams, pool: Object.assign(Object.create(database.pool), loses) });
+    await audit.start(STARTED);
+    answersLost = 1;
+    await expect(audit.asked(entry())).rejects.toThrow('the connection was lost');
+    // No other record comes: it has to be said by itself.
+    await expect.poll(kinds).toEqual(['started', 'asked', 'ended']);
+    expect((await facts())[2]).toMatchObject({ seq: 3, asked: 2, outcome: 'not begun' });
+    answersLost = 1;
+    const asking = audit.asked(entry());
+    const stopping = audit.stop();
+    await expect(asking).rejects.toThrow('the connection was lost');
+    await stopping;
+    expect(await kinds()).toEqual(['started', 'asked', 'ended', 'asked', 'ended', 'stopped']);
     expect((await verifyAudit(database.pool)).findings).toEqual([]);
   });
 

@@ -30,6 +30,8 @@ let clock: ManualClock;
 let way: {
   pool: pg.Pool;
   isCut: boolean;
+  /** What becomes of heartbeats, while all else goes well; null: nothing does. */
+  beats: Error | null;
   statements: number;
   /** They begin when this has resolved. */
   transactions: Promise<unknown>;
@@ -58,7 +60,7 @@ afterEach(async () => {
 });
 
 const wayTo = (pool: pg.Pool): typeof way => {
-  const made = { pool, isCut: false, statements: 0, transactions: Promise.resolve() };
+  const made: typeof way = { pool, isCut: false, beats: null, statements: 0, transactions: Promise.resolve() };
   made.pool = new Proxy(pool, {
     get: (target, property) => {
       const value: unknown = Reflect.get(target, property);
@@ -66,6 +68,7 @@ const wayTo = (pool: pg.Pool): typeof way => {
       return (...words: unknown[]) => {
         made.statements += 1;
         if (made.isCut) return Promise.reject(Object.assign(new Error('no route'), { code: 'EHOSTUNREACH' }));
+        if (made.beats !== null && String(words[0]).includes('insert into replicas')) return Promise.reject(made.beats);
         const ask = (): unknown => (value as (...words: unknown[]) => unknown).apply(target, words);
         return property === 'connect' ? made.transactions.then(ask) : ask();
       };
@@ -188,14 +191,101 @@ describe('a replica that no longer reaches its database', () => {
   });
 });
 
-describe('what the database last heard of a bot', () => {
-  const seenAgoOf = async (name: string): Promise<number> => {
-    const { rows } = await database.pool.query<{ at: Date }>('select seen_at as at from bot_sessions where name = $1', [
-      name,
-    ]);
-    return clock.now().getTime() - rows[0]!.at.getTime();
-  };
+const seenAgoOf = async (name: string): Promise<number> => {
+  const { rows } = await database.pool.query<{ at: Date }>('select seen_at as at from bot_sessions where name = $1', [
+    name,
+  ]);
+  return clock.now().getTime() - rows[0]!.at.getTime();
+};
 
+describe('a replica whose heartbeats fail, and nothing else', () => {
+  const tooSlow = Object.assign(new Error('canceling statement due to statement timeout'), { code: '57014' });
+  const noConnection = new Error('timeout exceeded when trying to connect');
+
+  it('turns nobody away for a heartbeat that takes too long: each bot is heard of by a write of its own', async () => {
+    const job = await enqueueJob(home, jobRequest());
+    const bot = await connect(home, 'b');
+    const { id } = only(bot.created);
+    await bot.poll([active(id)]);
+    way.beats = tooSlow;
+    for (let calls = 0; calls < 12; calls += 1) {
+      await pass(10_000);
+      expect(only(await bot.poll([active(id)])).state).toBe('ACTIVE');
+      expect(await seenAgoOf(bot.name)).toBeLessThanOrEqual(20_000);
+      expect(silenceOf(home)).toBeNull();
+    }
+    await bot.poll([done(id)]);
+    expect(await stateOf(home, job.id)).toMatchObject({ state: 'FINISHED', attempts: 1 });
+  });
+
+  it('does not call the database silent while sessions are written', async () => {
+    await enqueueJob(home, jobRequest());
+    const bot = await connect(home, 'b');
+    const { id } = only(bot.created);
+    await bot.poll([active(id)]);
+    const busy = await connect(home, 'busy', { status: 2 });
+    way.beats = noConnection;
+    for (let calls = 0; calls < 6; calls += 1) {
+      await pass(10_000);
+      await busy.poll([], { version: String(calls) });
+      expect(silenceOf(home)).toBeNull();
+      expect(only(await bot.poll([active(id)])).state).toBe('ACTIVE');
+    }
+    // And from the last of them on it counts.
+    await still(20_001);
+    await tickOnce(home, memory).catch(() => undefined);
+    expect(silenceOf(home)).toBe('this replica has not reached the database for 20 s');
+  });
+
+  it('hands out what it grants to a poll that it holds, and the database has heard of the bot by that', async () => {
+    const bot = await connect(home, 'b');
+    const parked = bot.park();
+    await expect.poll(() => home.sessions.parked).toBe(1);
+    way.beats = noConnection;
+    await pass(25_000);
+    expect(silenceOf(home)).not.toBeNull();
+    const job = await enqueueJob(home, jobRequest());
+    const { id } = only(await parked);
+    expect(await seenAgoOf(bot.name)).toBe(0);
+    expect(only(await bot.poll([active(id)])).state).toBe('ACTIVE');
+    await bot.poll([done(id)]);
+    expect(await stateOf(home, job.id)).toMatchObject({ state: 'FINISHED', attempts: 1 });
+  });
+
+  it('hands it out also where the hold ends while it is being granted', async () => {
+    const bot = await connect(home, 'b');
+    const parked = bot.park();
+    await expect.poll(() => home.sessions.parked).toBe(1);
+    way.beats = noConnection;
+    await pass(25_000);
+    await enqueueJob(other, jobRequest());
+    const lets = Promise.withResolvers<undefined>();
+    way.transactions = lets.promise;
+    way.statements = 0;
+    home.wake(other.wakes);
+    // What the job wants is read, and the grant waits to begin.
+    await expect.poll(() => way.statements).toBe(2);
+    home.sessions.byName.get(bot.name)!.parked!.end('time');
+    lets.resolve(undefined);
+    expect(only(await parked).state).toBe('PENDING');
+    // No write but the grant was needed for that.
+    expect(way.statements).toBe(2);
+  });
+
+  it('answers a poll that it has held when the database has heard of the bot', async () => {
+    const bot = await connect(home, 'b');
+    const parked = bot.park();
+    await expect.poll(() => home.sessions.parked).toBe(1);
+    way.beats = tooSlow;
+    await pass(25_000);
+    expect(await seenAgoOf(bot.name)).toBe(25_000);
+    home.sessions.byName.get(bot.name)!.parked!.end('changed');
+    expect((await parked).leases).toEqual([]);
+    expect(await seenAgoOf(bot.name)).toBe(0);
+  });
+});
+
+describe('what the database last heard of a bot', () => {
   it('is never older than 20 s when the bot is answered, though the replica itself is well', async () => {
     await enqueueJob(home, jobRequest({ station: 'RUNIN' }));
     const bot = await connect(home, 'b');

@@ -14,6 +14,7 @@ import {
   openTestHome,
   pending,
   stateOf,
+  type TestBot,
   type TestHome,
 } from '../support/bot-calls.ts';
 import { freshDatabase, type FreshDatabase } from '../support/database.ts';
@@ -34,6 +35,7 @@ beforeEach(async () => {
   const runin = testRule({ station: 'RUNIN', lostAfterMs: 30 * MINUTE });
   const lines = [
     testLine({
+      shopfloorUrl: 'http://127.0.0.1:1/',
       stations: new Map([
         ['RUNIN', runin],
         ['FAT', testRule({ station: 'FAT' })],
@@ -287,4 +289,81 @@ describe('an outage of ours', () => {
     await sweep(fresh);
     expect(await leasesOf(home, job.id)).toEqual(['LOST']);
   });
+
+  /** How bots come back that had to stop the work: as those of the SDK do, and as others may. */
+  const returns = {
+    'with a new session': async () => {
+      await connect(home, 'b', { status: 2 });
+    },
+    'in its session': async (bot: TestBot) => {
+      for (let calls = 0; calls < 2; calls += 1) await bot.poll([], { status: 2 });
+    },
+  } as const;
+
+  describe.each(['with a new session', 'in its session'] as const)(
+    'and a bot that returns %s without the lease',
+    (how) => {
+      const attemptsOf = async (id: number) => {
+        const { rows } = await database.pool.query(
+          'select state, attempts, attempts_max as max, failure from jobs where id = $1',
+          [id],
+        );
+        return rows[0];
+      };
+      const attempt = async () => {
+        const bot = await connect(home, 'b');
+        await bot.poll([active(only(bot.created).id)]);
+        return bot;
+      };
+
+      it.each([
+        ['has been noticed', () => tickOnce(home, { lastMs: 0 })],
+        ['has not been noticed yet', () => Promise.resolve()],
+      ])(
+        'costs no attempt when it %s: the job has one more, and the partner hears the end of this one',
+        async (_, notice) => {
+          const job = await enqueueJob(home, jobRequest({ serials: mlb('U1'), attemptsMax: 1 }));
+          const bot = await connect(home, 'b', { duts: [board('U1')] });
+          await tickOnce(home, { lastMs: 0 });
+          await bot.poll([active(only(bot.created).id)]);
+          await at(2 * MINUTE);
+          await notice();
+          await returns[how](bot);
+          expect(await attemptsOf(job.id)).toEqual({ state: 'QUEUED', attempts: 1, max: 2, failure: null });
+          expect(await leasesOf(home, job.id)).toEqual(['LOST']);
+          const { rows } = await database.pool.query(
+            'select method from shopfloor_calls where job_id = $1 order by position',
+            [job.id],
+          );
+          expect(rows).toEqual([{ method: 'NotifyStart' }, { method: 'UpdateTestResult' }]);
+        },
+      );
+
+      it('costs one that it has started since', async () => {
+        const job = await enqueueJob(home, jobRequest({ attemptsMax: 2 }));
+        await tickOnce(home, { lastMs: 0 });
+        const before = await attempt();
+        await at(2 * MINUTE);
+        await tickOnce(home, { lastMs: 0 });
+        await returns[how](before);
+        await at(2 * MINUTE + 10_000);
+        await returns[how](await attempt());
+        expect(await attemptsOf(job.id)).toEqual({ state: 'QUEUED', attempts: 2, max: 3, failure: null });
+        await returns[how](await attempt());
+        expect(await attemptsOf(job.id)).toEqual({ state: 'FAILED', attempts: 3, max: 3, failure: 'LOST' });
+      });
+
+      it('costs one once the amnesty is over', async () => {
+        const job = await enqueueJob(home, jobRequest({ attemptsMax: 1, station: 'RUNIN' }));
+        await tickOnce(home, { lastMs: 0 });
+        const bot = await attempt();
+        await at(2 * MINUTE);
+        await tickOnce(home, { lastMs: 0 });
+        await at(2 * MINUTE + 90_001);
+        await database.pool.query('update replicas set last_seen_at = farm_now()');
+        await returns[how](bot);
+        expect(await attemptsOf(job.id)).toEqual({ state: 'FAILED', attempts: 1, max: 1, failure: 'LOST' });
+      });
+    },
+  );
 });

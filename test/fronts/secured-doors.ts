@@ -83,7 +83,13 @@ export async function openSecuredDoors(
   const jwt = createJwtReader(rules, keys, home);
   const audit = createAudit(home);
   await audit.start({ version: 'test', settings: 'test' });
-  const certificates = byCertificate === null ? null : createCertificateReader(byCertificate.farm, byCertificate.clock);
+  const certificates =
+    byCertificate === null
+      ? null
+      : createCertificateReader(byCertificate.farm, {
+          clock: byCertificate.clock,
+          rememberedMax: home.limits.poll.parkedMax,
+        });
   const identify = known ?? createIdentity({ certificates, tokens, jwt });
   const tls = byCertificate === null ? null : tlsOf(byCertificate.tls, home);
   const admission = createAdmission(home, { identify, audit });

@@ -20,7 +20,7 @@ const JWT = 'a.b.c';
 const tokens: IdentityParts['tokens'] = { holderOf: () => Promise.resolve({ tokenId: '1', bot: FAT, until }) };
 const jwt: IdentityParts['jwt'] = { memberOf: () => Promise.resolve({ principal: ada, until }) };
 
-const certificates = createCertificateReader(FARM, clock);
+const certificates = createCertificateReader(FARM, { clock, rememberedMax: 100 });
 const identify = (parts: Partial<IdentityParts> = {}) => createIdentity({ certificates, tokens, jwt, ...parts });
 const later = new Date(clock.now().getTime() + 60_000);
 const certificate = (...uris: readonly string[]): Credentials['certificate'] => ({ uris, validTo: later });
@@ -125,6 +125,23 @@ describe('a certificate', () => {
       expect(until.aborted).toBe(false);
       await clock.advance(1);
       expect(until.aborted).toBe(true);
+    });
+
+    it('and those that were silent longest when there are too many, who may call again', async () => {
+      const two = createCertificateReader(FARM, { clock, rememberedMax: 2 });
+      const ask = identify({ certificates: two });
+      const [first, second, third] = [1, 2, 3].map((hours) => ({
+        bearer: null,
+        certificate: endingIn(hours * HOUR_MS),
+      }));
+      const [{ until }, { until: silent }] = [await ask(first!), await ask(second!)];
+      await ask(first!);
+      await ask(third!);
+      expect(silent.reason).toMatchObject({ kind: 'UNAVAILABLE', reason: 'CREDENTIALS_LET_GO' });
+      expect(until.aborted).toBe(false);
+      expect((await ask(first!)).until).toBe(until);
+      const again = await ask(second!);
+      expect([again.principal, again.until.aborted]).toEqual([fat, false]);
     });
 
     it.for([

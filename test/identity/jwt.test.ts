@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exportJWK, generateKeyPair, type CryptoKey, type JWK, SignJWT } from 'jose';
+import { createLocalJWKSet, exportJWK, generateKeyPair, type CryptoKey, type JWK, SignJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CannotStart } from '../../src/core/cannot-start.ts';
 import type { Refusal } from '../../src/core/refusal.ts';
@@ -208,6 +208,47 @@ describe('its end', () => {
     expect(until.aborted).toBe(false);
     await opened.clock.advance(2 * 24 * 3_600_000);
     expect(until.aborted).toBe(true);
+  });
+});
+
+describe('one JWT', () => {
+  const RECHECKED_MS = 10 * 60_000;
+
+  it('has one end for all its calls: those that came at once, and those after it was verified again', async () => {
+    const opened = await openWithFile();
+    const { reader, clock } = opened;
+    const jwt = await sign(opened);
+    const [one, other] = await Promise.all([reader.memberOf(jwt), reader.memberOf(jwt)]);
+    await clock.advance(RECHECKED_MS);
+    const later = await reader.memberOf(jwt);
+    expect([one.until === other.until, one.until === later.until]).toEqual([true, true]);
+    reader.forgetAll();
+    expect(one.until.reason).toMatchObject({ kind: 'UNAVAILABLE', reason: 'JWT_KEYS_CHANGED' });
+    expect((await reader.memberOf(jwt)).until.aborted).toBe(false);
+  });
+
+  it('ends for what goes on under it, too, when it holds no longer at the second look', async () => {
+    let keys = [key.jwk];
+    const clock = createManualClock(new Date());
+    const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+    const reader = createJwtReader(rules, (header, jws) => createLocalJWKSet({ keys })(header, jws), { clock, log });
+    closers.push(reader.stop);
+    const jwt = await sign({ clock });
+    const { until } = await reader.memberOf(jwt);
+    keys = [(await makeKey('k2')).jwk];
+    await clock.advance(RECHECKED_MS);
+    expect(until.aborted).toBe(false);
+    expect(await reasonOf(reader.memberOf(jwt))).toBe('JWT_KEY_UNKNOWN');
+    expect(until.reason).toMatchObject({ reason: 'JWT_KEY_UNKNOWN' });
+  });
+
+  it('that was verified by keys that were taken back meanwhile is verified again by the new ones', async () => {
+    const opened = await openWithFile();
+    const jwt = await sign(opened);
+    const asked = reasonOf(opened.reader.memberOf(jwt));
+    opened.reader.forgetAll();
+    expect(await asked).toBe('JWT_KEYS_CHANGED');
+    expect(await reasonOf(opened.reader.memberOf(jwt))).toBe('held');
   });
 });
 

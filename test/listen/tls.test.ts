@@ -1,14 +1,15 @@
 /** TLS on a door: who gets in, by which certificate, and what happens when the files change. */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
-import { connect as connectPlainly, type Socket } from 'node:net';
+import { type AddressInfo, connect as connectPlainly, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { connect, type ConnectionOptions, type PeerCertificate, TLSSocket } from 'node:tls';
+import { afterEach, assert, beforeEach, expect, test, vi } from 'vitest';
 import { CannotStart } from '../../src/core/cannot-start.ts';
 import { defaultLimits, type Limits } from '../../src/core/limits.ts';
-import { certificateOfSocket } from '../../src/listen/certificate.ts';
+import { certificateOfSocket, toCertificate } from '../../src/listen/certificate.ts';
+import { createHttpServer } from '../../src/listen/create-http-server.ts';
 import { createDoorkeeper } from '../../src/listen/doorkeeper.ts';
 import { listenForHttp2 } from '../../src/listen/listen-for-http2.ts';
 import type { TlsPaths } from '../../src/listen/tls-files.ts';
@@ -73,9 +74,10 @@ const openDoor = async (paths: TlsPaths, limits: Partial<Limits['doors']> = {}) 
     },
   });
   const arrivals: ((socket: Socket) => void)[] = [];
+  const entrance = { tls, keeper };
   const listener = await listenForHttp2({
     address: { host: '127.0.0.1', port: 0 },
-    entrance: { tls, keeper },
+    entrance,
     take: (socket) => {
       taken.push(socket);
       arrivals.shift()?.(socket);
@@ -88,6 +90,7 @@ const openDoor = async (paths: TlsPaths, limits: Partial<Limits['doors']> = {}) 
   });
   return {
     port: listener.port,
+    entrance,
     clock,
     refused,
     told,
@@ -98,7 +101,22 @@ const openDoor = async (paths: TlsPaths, limits: Partial<Limits['doors']> = {}) 
 
 type Door = Awaited<ReturnType<typeof openDoor>>;
 
-const dial = (door: Door, options: ConnectionOptions = {}): TLSSocket => {
+/** Of HTTP/1.1, behind the same entrance: answers with the names in the certificate of who asks. */
+const openHttpDoor = async ({ entrance }: Door): Promise<{ readonly port: number }> => {
+  const server = createHttpServer(
+    ({ socket }, reply) => void reply.end(certificateOfSocket(socket)?.uris.join() ?? 'nobody'),
+    { entrance, limits: defaultLimits.http },
+  );
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  undo.push(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return { port: (server.address() as AddressInfo).port };
+};
+
+const dial = (door: Pick<Door, 'port'>, options: ConnectionOptions = {}): TLSSocket => {
   const socket = connect({
     host: '127.0.0.1',
     port: door.port,
@@ -212,6 +230,64 @@ test('a connection is never resumed: each proves itself anew', async () => {
   const session = client.getSession();
   const again = await enter(door, { ...asBot, maxVersion: 'TLSv1.2', ...(session === undefined ? {} : { session }) });
   expect(again.client.isSessionReused()).toBe(false);
+});
+
+/** Whether the door does another handshake on the connection, in which TLS 1.2 could show another certificate. */
+const renegotiates = (client: TLSSocket): Promise<boolean> =>
+  new Promise((resolve) => {
+    for (const end of ['error', 'close']) client.once(end, () => resolve(false));
+    client.renegotiate({}, (error) => resolve(error === null));
+  });
+const asBotBy12 = { ...asBot, maxVersion: 'TLSv1.2' } as const;
+
+test.for<[string, (door: Door) => Promise<TLSSocket>]>([
+  [
+    'HTTP/2, that has said nothing yet',
+    async (door) => {
+      const client = dial(door, asBotBy12);
+      await once(client, 'secureConnect');
+      return client;
+    },
+  ],
+  [
+    'HTTP/2, that has come through',
+    async (door) => {
+      const { client, server } = await enter(door, asBotBy12);
+      server.resume();
+      return client;
+    },
+  ],
+  [
+    'HTTP/1.1, that was answered',
+    async (door) => {
+      const client = dial(await openHttpDoor(door), { ...asBotBy12, ALPNProtocols: ['http/1.1'] });
+      client.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n');
+      expect(String((await once(client, 'data'))[0])).toMatch(/^HTTP\/1.1 200 [^]*\/bot\/dut%2F1/);
+      return client;
+    },
+  ],
+])('a connection of %s, proves itself once, and so it does when the files have changed', async ([, come]) => {
+  const door = await openDoor(filesOf(bots.certificate));
+  expect(await renegotiates(await come(door))).toBe(false);
+  writeIssued(folder, 'farm', farm.server());
+  await door.clock.advance(CHECK_MS);
+  expect(door.told).toEqual(['reloaded']);
+  expect(await renegotiates(await come(door))).toBe(false);
+});
+
+test('a connection is whom it proved to be at its handshake, whatever it shows later', async () => {
+  const door = await openDoor(filesOf(bots.certificate));
+  const { server } = await enter(door, asBot);
+  const { server: nameless } = await enter(door);
+  assert(server instanceof TLSSocket);
+  const shown = certificateOfSocket(server);
+  const forged = { valid_to: 'Jan  1 00:00:00 2100 GMT', subjectaltname: 'URI:spiffe://farm.example/instance/1/bot/1' };
+  const later = vi.spyOn(TLSSocket.prototype, 'getPeerCertificate').mockReturnValue(forged as PeerCertificate);
+  undo.push(() => later.mockRestore());
+  expect(shown).not.toBeNull();
+  expect([certificateOfSocket(server), certificateOfSocket(nameless)]).toEqual([shown, null]);
+  // Which is where grpc-js looks by itself.
+  expect([toCertificate(server.getPeerCertificate()), later.mock.calls]).toEqual([shown, []]);
 });
 
 test('a new certificate serves new connections, and the old ones stay', async () => {

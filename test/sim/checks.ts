@@ -126,10 +126,11 @@ const checkLeases = async ({ world, history }: Site, forgives: (atMs: number) =>
       world.violate('5: a completion is applied once', `${name} was completed ${lease.completions} times`);
     if (seen.cancelToldMs !== null && !forgives(seen.cancelToldMs)) checkTold(world, name, seen.cancelToldMs, lease);
     if (seen.acknowledgedMs === null || forgives(seen.acknowledgedMs)) continue;
-    if (lease.closedMs === null) {
+    // Not lost some time later either: it was closed when it was acknowledged.
+    if (lease.closedMs === null || lease.closedMs - EPOCH_MS > seen.acknowledgedMs + SLACK_MS) {
       world.violate(
         '5: an acknowledged completion is applied',
-        `${name} was acknowledged as completed and is ${lease.state}`,
+        `${name} was acknowledged as completed at ${Math.round(seen.acknowledgedMs)} ms, and is ${lease.state}`,
       );
     }
     if (lease.state !== 'COMPLETED' || seen.completion?.code !== 0) continue;

@@ -38,7 +38,7 @@ export const openDoors = async (home: Home, answered: (call: AnsweredCall) => vo
   await audit.start({ version: 'simulated', settings: '' });
   const tokens = createTokenBook(home);
   await tokens.start();
-  const certificates = createCertificateReader(FARM, home.clock);
+  const certificates = createCertificateReader(FARM, { clock: home.clock, rememberedMax: home.limits.poll.parkedMax });
   const identify = createIdentity({ certificates, tokens, jwt: { memberOf } });
   const admission = createAdmission(home, { identify, audit });
   const port = createPort(services, { clock: home.clock, log: home.log, metrics: uncounted, admission });

@@ -225,4 +225,15 @@ export const plantedBugs: readonly PlantedBug[] = [
  * The seed that caught each the last time that all were looked for. It is tried first; once the farm has changed, another of
  * those that the tests run may have to.
  */
-export const caughtBy: ReadonlyMap<string, number> = new Map([]);
+export const caughtBy: ReadonlyMap<string, number> = new Map([
+  ['no attach_epoch check', 5],
+  ['acknowledged before the commit', 3],
+  ['a retry resets the attempts', 5],
+  ['a second result overwrites the first', 3],
+  ['an un-started lease counts as an attempt', 3],
+  ['a DUT does not settle', 17],
+  ['an enqueue is never seen before', 2],
+  ['events are read past the commit horizon', 5],
+  ['a revoked token keeps its poll', 5],
+  ['a promotion goes unnoticed', 14],
+]);

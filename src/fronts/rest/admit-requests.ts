@@ -1,6 +1,7 @@
 /** The doorkeeper of the HTTP door: who calls is asked before a body is read, whether it may before a handler runs. */
 import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Target, Verb } from '../../core/authorisation.ts';
+import { type Principal, principalName } from '../../core/principal.ts';
 import type { Admission, Admitted, Matter, Origin } from '../../farm/admit.ts';
 import { bearerIn, type Known } from '../../farm/identify.ts';
 import { certificateOfSocket } from '../../listen/certificate.ts';
@@ -35,6 +36,14 @@ export const numbered =
   (what: string) =>
   ({ id = '' }: Params): string =>
     `${what} ${id}`;
+
+const NOBODY: Principal = { kind: 'nobody' };
+
+/** Whom the farm takes the caller of a request for. */
+export const principalOf = ({ caller }: Pick<FastifyRequest, 'caller'>): Principal => caller?.known.principal ?? NOBODY;
+
+/** That, as what is kept of the call names it. */
+export const callerOf = (request: Pick<FastifyRequest, 'caller'>): string => principalName(principalOf(request));
 
 /** A path that is served, and what is asked for there. */
 export type Route = { readonly method: string; readonly url: string; readonly verb: Verb };

@@ -1,13 +1,12 @@
 /** /api/v1/instances/{instance}/bot-tokens and /bots/{bot}/tokens */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { principalName } from '../../core/principal.ts';
 import { type BotTokenMade, createBotToken } from '../../farm/create-bot-token.ts';
 import type { Farm } from '../../farm/farm.ts';
 import { listBotTokens } from '../../farm/list-bot-tokens.ts';
 import { revokeBotToken } from '../../farm/revoke-bot-token.ts';
 import { rotateBotToken } from '../../farm/rotate-bot-token.ts';
-import { asks } from './admit-requests.ts';
+import { asks, callerOf } from './admit-requests.ts';
 import { duration } from './durations.ts';
 import { flag, instanceOf, pageQuery, readBody, readQuery } from './read.ts';
 
@@ -56,9 +55,6 @@ const nameOf = ({ params }: { readonly params: BotParams }) => ({
   instance: instanceOf(params),
   botId: params.botId,
 });
-
-const callerOf = ({ caller }: Pick<FastifyRequest, 'caller'>): string =>
-  principalName(caller?.known.principal ?? { kind: 'nobody' });
 
 /** No cache on the way may keep a secret. */
 const shownOnce = (reply: FastifyReply, made: BotTokenMade): FastifyReply =>

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { fitResults } from '../../core/fit-results.ts';
-import { callingBot, principalName } from '../../core/principal.ts';
+import { callingBot } from '../../core/principal.ts';
 import { invalid } from '../../core/refusal.ts';
 import { checkText } from '../../core/text.ts';
 import { annotateResults } from '../../farm/annotate-results.ts';
@@ -10,7 +10,7 @@ import type { Home } from '../../farm/home.ts';
 import { listResultNotes } from '../../farm/list-result-notes.ts';
 import { listTestResults } from '../../farm/list-test-results.ts';
 import { reportTestResults } from '../../farm/report-test-results.ts';
-import { asks, numbered, textIn } from './admit-requests.ts';
+import { asks, callerOf, numbered, principalOf, textIn } from './admit-requests.ts';
 import { idOf, instanceOf, readBody } from './read.ts';
 import { resultJson, resultSchema } from './results-json.ts';
 
@@ -31,16 +31,15 @@ export const addResults = (app: FastifyInstance, home: Home): void => {
     return { results: results.map(({ result, ...stored }) => ({ ...stored, result: resultJson(result) })), notes };
   });
   app.post<{ Params: Params }>('/jobs/:id/notes', asks('annotate-results', numbered('job')), async (request, reply) => {
-    const { caller, params, body } = request;
-    const author = principalName(caller?.known.principal ?? { kind: 'nobody' });
-    const note = await annotateResults(home, { ...jobOf(params), ...readBody(noteBody, body) }, author);
+    const asked = { ...jobOf(request.params), ...readBody(noteBody, request.body) };
+    const note = await annotateResults(home, asked, callerOf(request));
     return reply.status(201).send(note);
   });
-  app.post<{ Params: Params }>('/results', asks('report-test-results', inBody), async ({ caller, params, body }) => {
-    const { session, leaseId, results } = readBody(reportBody, body);
+  app.post<{ Params: Params }>('/results', asks('report-test-results', inBody), async (request) => {
+    const { session, leaseId, results } = readBody(reportBody, request.body);
     checkText('The session', session, home.limits.text.nameBytesMax);
-    checkInstance(instanceOf(params), session);
-    const bot = caller === null ? null : callingBot(caller.known.principal);
+    checkInstance(instanceOf(request.params), session);
+    const bot = callingBot(principalOf(request));
     return reportTestResults(home, { session, caller: bot, leaseId, results: fitResults(results, home.limits) });
   });
 };

@@ -1,13 +1,11 @@
 /** /api/v1/whoami: whom the farm takes the caller for. */
 import type { FastifyInstance } from 'fastify';
 import { type Principal, principalName } from '../../core/principal.ts';
-import { asks } from './admit-requests.ts';
+import { asks, principalOf } from './admit-requests.ts';
 
 export const addWhoAmI = (app: FastifyInstance): void => {
-  app.get('/api/v1/whoami', asks('who-am-i'), ({ caller }) => principalJson(caller?.known.principal ?? NOBODY));
+  app.get('/api/v1/whoami', asks('who-am-i'), (request) => principalJson(principalOf(request)));
 };
-
-const NOBODY: Principal = { kind: 'nobody' };
 
 const principalJson = (principal: Principal) => ({
   name: principalName(principal),
