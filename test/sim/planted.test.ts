@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { plantedBugs } from './planted-bugs.ts';
+import { caughtBy, plantedBugs } from './planted-bugs.ts';
 import { swap } from './plant.ts';
 
 const BUGS_MIN = 15;
@@ -26,5 +26,10 @@ describe('planted bugs', () => {
     const change = { file: 'src/x.ts', original: 'once', planted: 'twice' };
     expect(() => swap('once and once', change)).toThrow('src/x.ts holds 2 times');
     expect(() => swap('never', change)).toThrow('src/x.ts holds 0 times');
+  });
+
+  it('have hints for bugs that are there', () => {
+    const names = new Set(plantedBugs.map(({ name }) => name));
+    expect([...caughtBy.keys()].filter((name) => !names.has(name))).toEqual([]);
   });
 });
