@@ -26,6 +26,9 @@ export type Principal =
   /** A person or a program, by a token that an identity provider signed. */
   | { readonly kind: 'member'; readonly name: string; readonly grants: readonly Grant[] };
 
+/** Whoever it is that shows nothing. */
+export const NOBODY: Principal = { kind: 'nobody' };
+
 /** As the audit and the logs name it; nothing secret is part of it. */
 export const principalName = (principal: Principal): string => {
   switch (principal.kind) {

@@ -4,7 +4,7 @@
  */
 import type { AuditEntry } from '../core/audit-chain.ts';
 import { authorise, type Decision, rules, type Target, type Verb } from '../core/authorisation.ts';
-import { EVERY_INSTANCE, type Principal, principalName } from '../core/principal.ts';
+import { EVERY_INSTANCE, NOBODY, type Principal, principalName } from '../core/principal.ts';
 import { Refusal } from '../core/refusal.ts';
 import { storableText } from '../core/text.ts';
 import type { Audit } from './audit.ts';
@@ -48,7 +48,6 @@ export type AdmissionParts = {
   readonly audit: Audit;
 };
 
-const NOBODY: Principal = { kind: 'nobody' };
 const NOTHING: Matter = { targets: [], object: '', reason: '' };
 
 export const createAdmission = (

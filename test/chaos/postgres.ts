@@ -1,17 +1,7 @@
 /** The farm's PostgreSQL, started and owned by the run: it can be killed, starved of connections, and its disk filled. */
 import { execFile, execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import {
-  appendFileSync,
-  closeSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeSync,
-} from 'node:fs';
+import { appendFileSync, mkdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
@@ -23,13 +13,13 @@ import { embeddedFolder, prepareFolder } from '../../src/store/embedded/folder.t
 import { DATABASE, OWNER_ROLE } from '../../src/store/embedded/found.ts';
 import { chooseLauncher } from '../../src/store/embedded/launcher.ts';
 import { reachServer } from '../../src/store/embedded/reach.ts';
+import { fillDisk } from '../support/fill-disk.ts';
 
 const run = promisify(execFile);
 
 const WAL_DISK = '128m';
 /** What keeps the write-ahead log well inside its disk as long as nobody else fills that. */
 const WAL_SETTINGS = '\nmin_wal_size = 32MB\nmax_wal_size = 64MB\n';
-const MIB = 1024 * 1024;
 /** Messages of 1 MB: more than the segments at hand could ever take in. */
 const SQUEEZE_MAX = 200;
 /** More than the server lets in. */
@@ -128,7 +118,7 @@ export async function openOwnPostgres(dataDir: string, say: (words: string) => v
         ? null
         : async () => {
             isUp = false;
-            fill(filler);
+            fillDisk(filler);
             const db = await connected(SUPERUSER);
             const squeeze = async (): Promise<void> => {
               for (let n = 0; n < SQUEEZE_MAX; n += 1) {
@@ -167,17 +157,4 @@ function mountWal(folder: string, cluster: string, say: (words: string) => void)
   symlinkSync(join(disk, 'pg_wal'), wal);
   appendFileSync(join(cluster, 'postgresql.conf'), WAL_SETTINGS);
   return disk;
-}
-
-/** Takes all that is left. */
-function fill(path: string): void {
-  const file = openSync(path, 'w');
-  const block = Buffer.alloc(MIB);
-  try {
-    for (;;) writeSync(file, block);
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error;
-  } finally {
-    closeSync(file);
-  }
 }

@@ -1,6 +1,6 @@
 /** The disk under the embedded PostgreSQL is full, and later it is not. Needs a disk of its own, which only root can have. */
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmdirSync, rmSync, writeSync } from 'node:fs';
+import { mkdtempSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
@@ -8,11 +8,11 @@ import { expect, test } from 'vitest';
 import { JobState } from '../../src/gen/stationgrid/v1/jobs.ts';
 import { LINE, openFarmDoor } from '../support/farm-door.ts';
 import { eventually, openSite } from '../support/farm-site.ts';
+import { fillDisk } from '../support/fill-disk.ts';
 import { openFieldBot } from './field-bot.ts';
 
 /** A fresh cluster takes some 40 MiB. */
 const DISK = '160m';
-const MIB = 1024 * 1024;
 const BIG = Buffer.alloc(900 * 1024, 'x');
 /** More jobs of this size than the disk could ever hold. */
 const JOBS_MAX = 300;
@@ -44,7 +44,7 @@ async function fillAndFree(disk: string): Promise<void> {
   try {
     const taken = [await enqueue()];
     const filler = join(disk, 'filler');
-    fill(filler);
+    fillDisk(filler);
     const refusal = await (async () => {
       for (let tries = 0; tries < JOBS_MAX; tries += 1) {
         const answer = await enqueue().catch((error: unknown) => error);
@@ -68,18 +68,5 @@ async function fillAndFree(disk: string): Promise<void> {
     door.close();
     bot.close();
     await site.close();
-  }
-}
-
-/** Takes all that is left. */
-function fill(path: string): void {
-  const file = openSync(path, 'w');
-  const block = Buffer.alloc(MIB);
-  try {
-    for (;;) writeSync(file, block);
-  } catch (error) {
-    expect(error).toMatchObject({ code: 'ENOSPC' });
-  } finally {
-    closeSync(file);
   }
 }

@@ -1,7 +1,7 @@
 /** The doorkeeper of the HTTP door: who calls is asked before a body is read, whether it may before a handler runs. */
 import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Target, Verb } from '../../core/authorisation.ts';
-import { type Principal, principalName } from '../../core/principal.ts';
+import { NOBODY, type Principal, principalName } from '../../core/principal.ts';
 import type { Admission, Admitted, Matter, Origin } from '../../farm/admit.ts';
 import { bearerIn, type Known } from '../../farm/identify.ts';
 import { certificateOfSocket } from '../../listen/certificate.ts';
@@ -36,8 +36,6 @@ export const numbered =
   (what: string) =>
   ({ id = '' }: Params): string =>
     `${what} ${id}`;
-
-const NOBODY: Principal = { kind: 'nobody' };
 
 /** Whom the farm takes the caller of a request for. */
 export const principalOf = ({ caller }: Pick<FastifyRequest, 'caller'>): Principal => caller?.known.principal ?? NOBODY;
