@@ -58,7 +58,7 @@ const claim = async (
   // Whoever let its lane go has settled its sends; one that is open was left behind.
   const abandoned = await settleAbandonedSends(
     db,
-    heads.map(({ id }) => id),
+    heads.flatMap(({ head }) => (head.sends > 0 ? [head.id] : [])),
   );
-  return { calls: await journalHeads(farm, db, render, lanes), abandoned };
+  return { calls: await journalHeads(farm, db, render, lanes, heads), abandoned };
 };

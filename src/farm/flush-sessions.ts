@@ -1,6 +1,6 @@
 /**
  * The one write of the bots' road: what many sessions report and ask for, in one commit. Fenced by the attach epochs,
- * loaded in lock order, stepped in memory, written table by table; then the grants.
+ * loaded in lock order, stepped in memory, the rows written; then the grants, and what all of it owes and tells.
  */
 import { farmEvent } from '../core/farm-event.ts';
 import {
@@ -12,13 +12,12 @@ import {
   renewSessions,
 } from '../store/bot-sessions.ts';
 import { endSettling } from '../store/devices.ts';
-import { appendEvents } from '../store/farm-events.ts';
 import { lockJobs } from '../store/jobs.ts';
 import { type HeldRow, lockOpenLeases, readHeldLeases } from '../store/leases.ts';
 import { readOutageEnd } from '../store/sweeps.ts';
 import { readStanding } from '../store/test-results.ts';
 import type { Queryable } from '../store/transaction.ts';
-import { announce, type Ledger, openLedger, writeLedger } from './ledger.ts';
+import { announce, type Ledger, openLedger, writeLedger, writeRows } from './ledger.ts';
 import { type FarmSeams, transact, type Wake } from './farm.ts';
 import { grantLeases } from './grant-leases.ts';
 import type { GrantReport, Knows, SessionWrite, SessionWritten } from './session-write.ts';
@@ -39,22 +38,19 @@ export const flushSessions = async (
     );
     const fence = await lockAttached(db, writes);
     const attached = writes.filter(fence.isAttached);
-    await renewSessions(
-      db,
-      attached.filter(({ renews }) => renews).map(({ name }) => name),
-      farm.limits.session.ttlMs,
-    );
-    const ledger = await load(farm, db, fence.now, attached);
+    const renewed = attached.filter(({ renews }) => renews).map(({ name }) => name);
+    const [ledger] = await Promise.all([
+      load(farm, db, fence.now, attached),
+      renewSessions(db, renewed, farm.limits.session.ttlMs),
+    ]);
     await keepLate(farm, db, ledger, attached.flatMap(completionsOf));
     for (const write of attached) step(farm, ledger, write);
     await declare(farm, db, ledger, attached);
-    await writeLedger(db, ledger);
+    await writeRows(db, ledger);
     await end(db, ledger, attached);
     const granted = await grantLeases(farm, db, ledger, attached);
-    const held = await readHeldLeases(
-      db,
-      attached.map((write) => write.name),
-    );
+    const names = attached.map((write) => write.name);
+    const [, held] = await Promise.all([writeLedger(db, ledger), readHeldLeases(db, names)]);
     return { fence, ledger, granted, held: bySession(held) };
   });
   // Their home, this one, has just been told by the reply.
@@ -85,13 +81,12 @@ const load = async (
   const stepping = writes.filter(({ steps, echoes, absent }) => steps.length + echoes.length + absent.length > 0);
   if (stepping.length === 0) return openLedger(now);
   const sessionNames = stepping.map((write) => write.name);
+  const completing = stepping.flatMap(completionsOf).map(({ leaseId }) => leaseId);
   const jobs = await lockJobs(db, { jobIds: [], sessionNames });
-  const leases = await lockOpenLeases(db, { sessionNames, jobIds: [] });
-  const completing = new Set(stepping.flatMap(completionsOf).map(({ leaseId }) => leaseId));
-  const standing = await readStanding(
-    db,
-    leases.flatMap(({ id }) => (completing.has(id) ? [id] : [])),
-  );
+  const [leases, standing] = await Promise.all([
+    lockOpenLeases(db, { sessionNames, jobIds: [] }),
+    readStanding(db, completing),
+  ]);
   const loses = stepping.some(({ steps }) => steps.some(({ event }) => event === 'ABSENT_AGAIN'));
   const outageEnd = loses ? await readOutageEnd(db, limits) : null;
   return openLedger(now, { jobs, leases, standing, outageEnd });
@@ -148,11 +143,8 @@ const end = async (db: Queryable, ledger: Ledger, writes: readonly SessionWrite[
     db,
     writes.flatMap(({ name, ending }) => (ending === null ? [] : [{ name, reason: ending }])),
   );
-  const events = ended.map(({ instance, botId, reason }) =>
-    farmEvent('SESSION_CLOSED', instance, { botId, facts: { reason } }),
-  );
-  await appendEvents(db, events);
-  ledger.events.push(...events);
+  for (const { instance, botId, reason } of ended)
+    ledger.events.push(farmEvent('SESSION_CLOSED', instance, { botId, facts: { reason } }));
 };
 
 const bySession = (rows: readonly HeldRow[]): ReadonlyMap<string, readonly HeldRow[]> => {

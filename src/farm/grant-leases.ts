@@ -1,13 +1,14 @@
-/** Gives queued work to sessions with room: the second half of a flush, in the same transaction. */
+/**
+ * Gives queued work to sessions with room: the second half of a flush, in the same transaction. The leases are written at
+ * once, since a DUT may be leased elsewhere in this moment; what follows from them goes into the ledger.
+ */
 import { type Assignment, assign, mayTake, type Seeker } from '../core/assign.ts';
 import { farmEvent } from '../core/farm-event.ts';
 import { ruleOf } from '../core/line.ts';
 import type { GrantedWork, StationWork } from '../core/station-work.ts';
 import { type DeviceReadiness, type DeviceRecord, readDeviceRecords, readReadiness } from '../store/devices.ts';
-import { appendEvents } from '../store/farm-events.ts';
-import { type Candidate, type JobRow, lockCandidates, readGrantable, type JobTask, updateJobs } from '../store/jobs.ts';
+import { type Candidate, type JobRow, lockCandidates, readGrantable, type JobTask } from '../store/jobs.ts';
 import { insertLeases, type NewLease, readRoom } from '../store/leases.ts';
-import { addTallies } from '../store/tallies.ts';
 import type { Queryable } from '../store/transaction.ts';
 import type { FarmSeams } from './farm.ts';
 import { type Ledger, moveJob } from './ledger.ts';
@@ -25,14 +26,14 @@ export const grantLeases = async (
   if (seekers.length === 0) return new Map();
   const offers = await lockCandidates(db, queuesOf(seekers));
   if (offers.length === 0) return new Map();
-  await farm.knows.learn(db, [...new Set(offers.map((offer) => offer.requirementId))]);
-  const readiness = await readReadiness(db, devicesOf(seekers));
-  const isFree = (id: number): boolean => blockOf(readiness.get(id)) === null;
   // Memory says what a session wants, the database how much it may have: a commit whose answer was lost has leases, too.
-  const room = await readRoom(
-    db,
-    seekers.map((seeker) => seeker.session),
-  );
+  const sessions = seekers.map((seeker) => seeker.session);
+  const [readiness, room] = await Promise.all([
+    readReadiness(db, devicesOf(seekers)),
+    readRoom(db, sessions),
+    farm.knows.learn(db, [...new Set(offers.map((offer) => offer.requirementId))]),
+  ]);
+  const isFree = (id: number): boolean => blockOf(readiness.get(id)) === null;
   const bounded = seekers.map((seeker) => ({
     ...seeker,
     wanted: Math.min(seeker.wanted, room.get(seeker.session) ?? 0),
@@ -115,33 +116,21 @@ const write = async (
   assignments: readonly Assignment<Looking, Candidate>[],
 ): Promise<ReadonlyMap<string, number>> => {
   if (assignments.length === 0) return new Map();
-  const jobs = await readGrantable(
-    db,
-    assignments.map(({ offer }) => offer.id),
-  );
-  const records = await readDeviceRecords(
-    db,
-    assignments.flatMap(({ deviceId }) => (deviceId === null ? [] : [deviceId])),
-  );
+  const jobIds = assignments.map(({ offer }) => offer.id);
+  const deviceIds = assignments.flatMap(({ deviceId }) => (deviceId === null ? [] : [deviceId]));
+  const [jobs, records] = await Promise.all([readGrantable(db, jobIds), readDeviceRecords(db, deviceIds)]);
   const leases = assignments.map((assignment) => newLease(farm, ledger, assignment, jobs, records));
   // A DUT that another replica leased in this moment leaves its grant out: the job stays in the queue.
   const written = await insertLeases(db, leases);
   const granted = new Map<string, number>();
-  const moved: JobRow[] = [];
-  const fresh: Ledger = { ...ledger, events: [], tallies: [], changedJobs: new Set() };
   for (const lease of leases) {
     const job = jobs.get(lease.jobId)?.row;
     if (!written.has(lease.id) || job === undefined) continue;
-    moveJob(fresh, job, 'GRANTED');
+    moveJob(ledger, job, 'GRANTED');
     job.botId = lease.botId;
-    moved.push(job);
     granted.set(lease.sessionName, (granted.get(lease.sessionName) ?? 0) + 1);
-    note(fresh, lease, job);
+    note(ledger, lease, job);
   }
-  await updateJobs(db, moved);
-  await appendEvents(db, fresh.events);
-  await addTallies(db, fresh.tallies);
-  ledger.events.push(...fresh.events);
   return granted;
 };
 

@@ -1,9 +1,9 @@
 /** Renders the heads of lanes and journals their sends, before the first byte of any leaves (invariant 12). */
 import { dottedRecord } from '../core/device-data.ts';
 import type { OwedCall } from '../core/shopfloor-call.ts';
-import { type DeviceRecord, readDeviceRecords } from '../store/devices.ts';
+import type { DeviceRecord } from '../store/devices.ts';
 import { moveLanes, type OwnedLane } from '../store/lanes.ts';
-import { type HeadCall, journalSends, readHeads } from '../store/shopfloor-calls.ts';
+import { type HeadCall, type HeadToSend, journalSends } from '../store/shopfloor-calls.ts';
 import type { Queryable } from '../store/transaction.ts';
 import type { FarmSeams } from './farm.ts';
 
@@ -20,27 +20,19 @@ export type CallToSend = Omit<HeadCall, 'body'> & {
   readonly url: string;
 };
 
-/** The lanes are locked and owned. A lane whose head cannot be sent is let go, and tried again much later. */
+/** The lanes are locked and owned, and these are their heads. One that cannot be sent: its lane is let go, and tried much later. */
 export const journalHeads = async (
   farm: Pick<FarmSeams, 'replica' | 'limits' | 'lineOf' | 'log'>,
   db: Queryable,
   render: Render,
   lanes: readonly OwnedLane[],
+  heads: readonly HeadToSend[],
 ): Promise<CallToSend[]> => {
-  const heads = await readHeads(
-    db,
-    lanes.map(({ deviceId }) => deviceId),
-  );
-  const unrendered = heads.filter(({ body }) => body === null);
-  const records = await readDeviceRecords(
-    db,
-    unrendered.map(({ deviceId }) => deviceId),
-  );
   const epochs = new Map(lanes.map(({ deviceId, epoch }) => [deviceId, epoch]));
-  const ready = heads.flatMap((head) => {
+  const ready = heads.flatMap(({ head, record }) => {
     const url = farm.lineOf(head.instance)?.shopfloorUrl ?? null;
     const epoch = epochs.get(head.deviceId);
-    const body = head.body ?? rendered(farm, render, head, records.get(head.deviceId));
+    const body = head.body ?? rendered(farm, render, head, record);
     return url === null || epoch === undefined || body === null ? [] : [{ ...head, body, url, epoch }];
   });
   const numbers = await journalSends(db, farm.replica, ready);
@@ -59,10 +51,10 @@ const rendered = (
   farm: Pick<FarmSeams, 'log'>,
   render: Render,
   { body: _body, ...head }: HeadCall,
-  record: DeviceRecord | undefined,
+  record: DeviceRecord | null,
 ): string | null => {
   try {
-    if (record === undefined) throw new Error(`device ${String(head.deviceId)} has no record`);
+    if (record === null) throw new Error(`device ${String(head.deviceId)} has no record`);
     return render(head, dottedRecord(record));
   } catch (cause) {
     farm.log.error({ err: cause, call: head.id, method: head.method }, 'a shopfloor call cannot be rendered');

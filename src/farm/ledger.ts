@@ -115,15 +115,32 @@ const summed = (tallies: readonly Tally[]): Tally[] => {
   return [...sums.values()];
 };
 
-/** Writes everything but the grants, in lock order: jobs, leases, devices, and the lanes last. */
+/**
+ * Writes the rows that are to change, which are none from then on: whoever looks for work next finds them as they now are.
+ * In lock order, and in one round trip: none needs another's answer.
+ */
+export const writeRows = async (db: Queryable, ledger: Ledger): Promise<void> => {
+  const { changedJobs, changedLeases, results, settling } = ledger;
+  await Promise.all([
+    updateJobs(db, [...changedJobs]),
+    updateLeases(db, [...changedLeases]),
+    insertResults(db, results),
+    settleDevices(db, settling),
+  ]);
+  changedJobs.clear();
+  changedLeases.clear();
+  results.length = 0;
+  settling.length = 0;
+};
+
+/** Writes all that is left, in lock order: jobs, leases, devices, and the lanes last. The last writing of a transaction. */
 export const writeLedger = async (db: Queryable, ledger: Ledger): Promise<void> => {
-  await updateJobs(db, [...ledger.changedJobs]);
-  await updateLeases(db, [...ledger.changedLeases]);
-  await insertResults(db, ledger.results);
-  await settleDevices(db, ledger.settling);
-  await appendEvents(db, ledger.events);
-  await addTallies(db, summed(ledger.tallies));
-  await oweCalls(db, ledger.calls);
+  await Promise.all([
+    writeRows(db, ledger),
+    appendEvents(db, ledger.events),
+    addTallies(db, summed(ledger.tallies)),
+    oweCalls(db, ledger.calls),
+  ]);
 };
 
 /** After the commit: who waits is woken, who counts is told. */

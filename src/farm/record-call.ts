@@ -8,9 +8,9 @@ import { farmEvent, type FarmEventKind } from '../core/farm-event.ts';
 import { Refusal } from '../core/refusal.ts';
 import { type CallStep, type SendOutcome, stepCall } from '../core/send-outcome.ts';
 import { lockJobs } from '../store/jobs.ts';
-import { lockOwnedLanes, moveLanes } from '../store/lanes.ts';
+import { type LaneStep, lockOwnedLanes, moveLanes } from '../store/lanes.ts';
 import { isOutage } from '../store/outage.ts';
-import { recordSends } from '../store/shopfloor-calls.ts';
+import { readHeads, recordSends } from '../store/shopfloor-calls.ts';
 import type { Queryable } from '../store/transaction.ts';
 import { actOnReply } from './act-on-reply.ts';
 import { answerGates } from './answer-gates.ts';
@@ -125,9 +125,18 @@ const recordCalls = async (farm: Farm, render: Render, ends: readonly SendEnd[])
     const ledger = openLedger(fence.now, { jobs });
     await takeReplies(farm, db, ledger, steps);
     await answerGates(farm, db, ledger, steps.flatMap(gateAnswerOf));
-    await recordSends(db, steps.map(endedSend));
-    await writeLedger(db, ledger);
-    return { ledger, steps, next: await goOn(farm, db, render, steps) };
+    const [, , kept] = await Promise.all([
+      recordSends(db, steps.map(endedSend)),
+      writeLedger(db, ledger),
+      moveLanes(db, steps.map(toMove), farm.limits.lanes.leaseMs),
+    ]);
+    const going = steps.flatMap(({ end: { call } }) => (kept.has(call.deviceId) ? [call] : []));
+    const heads = await readHeads(
+      db,
+      going.map(({ deviceId }) => deviceId),
+    );
+    const next = await journalHeads(farm, db, render, going, heads);
+    return { ledger, steps, next: new Map(next.map((call) => [call.deviceId, call])) };
   });
   announce(done.ledger, farm);
   const recorded = new Map(
@@ -219,23 +228,10 @@ const endedSend = ({ end, step }: Step): Parameters<typeof recordSends>[1][numbe
   action: end.reply?.action ?? null,
 });
 
-/** Moves the lanes, and journals the next call of those that go on. By lane. */
-const goOn = async (
-  farm: Farm,
-  db: Queryable,
-  render: Render,
-  steps: readonly Step[],
-): Promise<ReadonlyMap<number, CallToSend>> => {
-  if (steps.length === 0) return new Map();
-  const moves = steps.map(({ end, step, waitMs }) => ({
-    deviceId: end.call.deviceId,
-    advances: step.lane === 'advance',
-    blocks: step.lane === 'block',
-    keeps: step.lane === 'advance' && end.goesOn,
-    waitMs: waitMs ?? 0,
-  }));
-  const kept = await moveLanes(db, moves, farm.limits.lanes.leaseMs);
-  const lanes = steps.flatMap(({ end: { call } }) => (kept.has(call.deviceId) ? [call] : []));
-  const calls = lanes.length === 0 ? [] : await journalHeads(farm, db, render, lanes);
-  return new Map(calls.map((call) => [call.deviceId, call]));
-};
+const toMove = ({ end, step, waitMs }: Step): LaneStep => ({
+  deviceId: end.call.deviceId,
+  advances: step.lane === 'advance',
+  blocks: step.lane === 'block',
+  keeps: step.lane === 'advance' && end.goesOn,
+  waitMs: waitMs ?? 0,
+});

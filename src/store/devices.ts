@@ -144,20 +144,20 @@ export type DeviceRecord = {
   readonly serialCount: number;
 };
 
-/**
- * A device may have several values under one serial name (an alias that replaced another); the newest is the one told.
- */
+/** A device may have several values under one serial name (an alias that replaced another); the newest is the one told. */
+export const RECORD_COLUMNS = `
+  d.id, d.instance, d.data,
+  coalesce((select jsonb_object_agg(s.name, s.value order by s.added) from device_serials s where s.device_id = d.id), '{}')
+    as serials,
+  (select count(*) from device_serials s where s.device_id = d.id) as "serialCount"`;
+
 export const readDeviceRecords = async (
   db: Queryable,
   deviceIds: readonly number[],
 ): Promise<ReadonlyMap<number, DeviceRecord>> => {
   if (deviceIds.length === 0) return new Map();
   const { rows } = await db.query<DeviceRecord>(
-    `select d.id, d.instance, d.data,
-            coalesce((select jsonb_object_agg(s.name, s.value order by s.added) from device_serials s
-                      where s.device_id = d.id), '{}') as serials,
-            (select count(*) from device_serials s where s.device_id = d.id) as "serialCount"
-     from devices d where d.id = any($1::bigint[])`,
+    `select ${RECORD_COLUMNS} from devices d where d.id = any($1::bigint[])`,
     [deviceIds],
   );
   return new Map(rows.map((row) => [row.id, row]));

@@ -64,7 +64,8 @@ export const lockJobs = async (
 ): Promise<JobRow[]> => {
   const { rows: named } = await db.query<JobRow>(
     `select ${JOB_COLUMNS} from jobs j
-     where j.id = any($1::bigint[]) or j.id in (
+     where j.id in (
+       select unnest($1::bigint[]) union all
        select job_id from leases where session_name = any($2::text[]) and state in ('PENDING', 'ACTIVE', 'CANCELLING'))
      order by j.id for update of j`,
     [wanted.jobIds, wanted.sessionNames],

@@ -20,6 +20,7 @@ export const readLaneInstances = async (db: Queryable): Promise<string[]> => {
        select from lanes l where l.instance = f.instance and l.due_at <= farm_now()
          and (l.owned_until is null or l.owned_until <= farm_now()))
      order by f.instance`,
+    [],
   );
   return rows.map((row) => row.instance);
 };
@@ -103,6 +104,7 @@ export const moveLanes = async (
   steps: readonly LaneStep[],
   leaseMs: number,
 ): Promise<ReadonlySet<number>> => {
+  if (steps.length === 0) return new Set();
   const { rows } = await db.query<{ deviceId: number; kept: boolean }>(
     `with r as (
        select s.*, s.advances::integer as step from jsonb_to_recordset($1::jsonb)

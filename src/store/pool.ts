@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { CannotStart } from '../core/cannot-start.ts';
+import { PreparingClient } from './prepared.ts';
 import type { Queryable } from './transaction.ts';
 
 /** What one replica asks of PostgreSQL at most; all configurable (src/core/limits.ts). */
@@ -43,6 +44,8 @@ export function createPool(
   onLost: (error: Error) => void = () => undefined,
 ): pg.Pool {
   const pool = new pg.Pool({
+    Client: PreparingClient,
+    pipeline: true,
     connectionString: url,
     application_name: 'stationgrid',
     max: limits.connectionsMax,

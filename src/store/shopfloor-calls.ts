@@ -1,6 +1,7 @@
 /** The outbox read and settled, and the journal of its sends. Its rows belong to whoever has their lane locked. */
 import type { CallState, SendOutcome } from '../core/send-outcome.ts';
 import type { OwedCall } from '../core/shopfloor-call.ts';
+import { type DeviceRecord, RECORD_COLUMNS } from './devices.ts';
 import { asJson, type Queryable } from './transaction.ts';
 
 /** The head of a lane, about to be sent. */
@@ -19,18 +20,24 @@ export type HeadCall = OwedCall & {
   readonly faults: number;
 };
 
+/** A head, and of which record it is to be rendered; null: it has its body. */
+export type HeadToSend = { readonly head: HeadCall; readonly record: DeviceRecord | null };
+
 /** The heads of these lanes, in the lanes' order. The lanes are locked. */
-export const readHeads = async (db: Queryable, deviceIds: readonly number[]): Promise<HeadCall[]> => {
+export const readHeads = async (db: Queryable, deviceIds: readonly number[]): Promise<HeadToSend[]> => {
   if (deviceIds.length === 0) return [];
-  const { rows } = await db.query<HeadCall>(
+  const { rows } = await db.query<HeadCall & { readonly record: DeviceRecord | null }>(
     `select c.id, c.instance, c.device_id as "deviceId", c.position, c.job_id as "jobId", c.lease_id as "leaseId", c.attempt,
-            c.method, c.station, c.test_id as "testId", c.status, c.event, c.details, c.gate, c.body, c.sends, c.faults
+            c.method, c.station, c.test_id as "testId", c.status, c.event, c.details, c.gate, c.body, c.sends, c.faults,
+            case when c.body is null then
+              (select to_jsonb(record) from (select ${RECORD_COLUMNS} from devices d where d.id = c.device_id) record)
+            end as record
      from lanes l join shopfloor_calls c on c.device_id = l.device_id and c.position = l.head_position
      where l.device_id = any($1::bigint[]) and c.state = 'OWED'
      order by c.device_id`,
     [deviceIds],
   );
-  return rows;
+  return rows.map(({ record, ...head }) => ({ head, record }));
 };
 
 /** Sends whose owner went away before it could say what became of them: they may have been applied. */

@@ -1,6 +1,6 @@
 /** One of two callers that cross: its pool stops before every statement, begin and commit included, until it has its turn. */
-import { createHash } from 'node:crypto';
 import type pg from 'pg';
+import { nameOf } from '../../src/store/prepared.ts';
 import { sqlState } from '../../src/store/transaction.ts';
 
 export interface Side {
@@ -66,8 +66,20 @@ export const createSide = (name: Side['name'], real: pg.Pool): Side => {
     }
   };
 
+  /** What is written out behind another statement has its turn when that has ended: the server takes one after the other. */
+  const lastOf = new WeakMap<pg.ClientBase, Promise<unknown>>();
+  const queue = (client: pg.ClientBase, text: string, values?: unknown[]): Promise<pg.QueryResult> => {
+    const before = lastOf.get(client) ?? Promise.resolve();
+    const answer = before.then(() => run(client, text, values));
+    lastOf.set(
+      client,
+      answer.catch(() => undefined),
+    );
+    return answer;
+  };
+
   const gated = (client: pg.ClientBase): pg.ClientBase =>
-    ({ query: (text: string, values?: unknown[]) => run(client, text, values) }) as unknown as pg.ClientBase;
+    ({ query: (text: string, values?: unknown[]) => queue(client, text, values) }) as unknown as pg.ClientBase;
 
   const take = async () => {
     taken += 1;
@@ -130,9 +142,7 @@ export const createSide = (name: Side['name'], real: pg.Pool): Side => {
 
 /** Each text is planned once for a connection, and not at every schedule anew: planning takes longer than running. */
 const prepared = (client: pg.ClientBase, text: string, values?: unknown[]): Promise<pg.QueryResult> =>
-  values === undefined
-    ? client.query(text)
-    : client.query({ name: createHash('sha1').update(text).digest('hex'), text, values });
+  values === undefined ? client.query(text) : client.query({ name: nameOf(text), text, values });
 
 /** pg's types leave it out. */
 const processOf = (client: pg.ClientBase): number => (client as pg.ClientBase & { processID: number }).processID;

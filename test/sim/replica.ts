@@ -38,9 +38,9 @@ export type ReplicaParts = {
  */
 const BACKSTOPS_MS: Readonly<Record<string, number>> = {
   'replica.tickMs': 10_000,
-  'lanes.pollMs': 15_000,
-  'tokens.refreshMs': 8_000,
-  'tokens.staleMs': 16_000,
+  'lanes.pollMs': 20_000,
+  'tokens.refreshMs': 12_000,
+  'tokens.staleMs': 24_000,
 };
 export const limits = limitsFrom((group, name, byDefault) => BACKSTOPS_MS[`${group}.${name}`] ?? byDefault);
 

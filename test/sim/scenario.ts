@@ -55,7 +55,7 @@ export type Scenario = {
 const ROUTE = ['SMT', 'FAT', 'RUNIN', 'FFT', 'GRT'] as const;
 const HOUR_MS = 60 * MINUTE_MS;
 /** What is left of the last hour when the faults end: the farm comes to rest. */
-const REST_MS = 36 * MINUTE_MS;
+const REST_MS = 45 * MINUTE_MS;
 /** Share of the seeds in which jobs are watched closely. */
 const WATCHED_CLOSELY_RATE = 0.06;
 

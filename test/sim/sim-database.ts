@@ -2,9 +2,9 @@
  * One database of the real PostgreSQL behind the farm's simulated pools: real connections, lent out while something runs
  * on them, each told what time it is before it is asked anything. One statement at a time: whoever calls awaits.
  */
-import { createHash } from 'node:crypto';
 import pg from 'pg';
 import { columnTypes } from '../../src/store/pool.ts';
+import { nameOf } from '../../src/store/prepared.ts';
 import { OWNER_ROLE } from '../../src/store/embedded/found.ts';
 import { EPOCH_MS } from './life.ts';
 import type { SimServer } from './sim-server.ts';
@@ -20,6 +20,8 @@ const INSPECTOR_OPTIONS = `${SESSION_OPTIONS} -c enable_nestloop=off`;
 
 /** The database's clock moves in steps of this much, so that not every statement has to be preceded by another. */
 const CLOCK_STEP_MS = 20;
+
+export type Asked = { readonly text: string; readonly values: readonly unknown[] };
 
 export type Backend = { readonly client: pg.Client; toldMs: number | null; transaction: 'to begin' | 'open' | null };
 
@@ -70,7 +72,24 @@ export class SimDatabase {
    * Runs one statement now. Rejects as PostgreSQL does. A transaction begins with its first statement, and what time it is
    * travels with that: one round trip where a farm makes three.
    */
-  async run(backend: Backend, text: string, values: readonly unknown[] = []): Promise<pg.QueryResult> {
+  run(backend: Backend, text: string, values: readonly unknown[] = []): Promise<pg.QueryResult> {
+    const { stream } = backend.client.connection;
+    stream.cork();
+    const answering = this.#send(backend, text, values);
+    stream.uncork();
+    return answering;
+  }
+
+  /** The same for several in a row, which go out together. */
+  runAll(backend: Backend, asked: readonly Asked[]): Promise<PromiseSettledResult<pg.QueryResult>[]> {
+    const { stream } = backend.client.connection;
+    stream.cork();
+    const answering = asked.map(({ text, values }) => this.#send(backend, text, values));
+    stream.uncork();
+    return Promise.allSettled(answering);
+  }
+
+  async #send(backend: Backend, text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
     this.statements += 1;
     if (text === 'begin') {
       backend.transaction = 'to begin';
@@ -84,12 +103,9 @@ export class SimDatabase {
       return isOpen ? client.query(text) : NOTHING;
     }
     const clock = this.#clock(backend);
-    const { stream } = client.connection;
-    stream.cork();
     const before = backend.transaction === 'to begin' ? beginAt(client, clock) : tell(client, clock);
     if (backend.transaction === 'to begin') backend.transaction = 'open';
     const answering = client.query({ name: nameOf(text), text, values: [...values] });
-    stream.uncork();
     const [, result] = await Promise.all([before, answering]);
     return result;
   }
@@ -152,13 +168,3 @@ const tell = (client: pg.Client, clock: string | null): Promise<unknown> | null 
   clock === null
     ? null
     : client.query({ name: 'now', text: `select set_config('stationgrid.now', $1, false)`, values: [clock] });
-
-const names = new Map<string, string>();
-/** PostgreSQL prepares a text once a connection under this name. */
-const nameOf = (text: string): string => {
-  const known = names.get(text);
-  if (known !== undefined) return known;
-  const name = createHash('md5').update(text).digest('hex');
-  names.set(text, name);
-  return name;
-};

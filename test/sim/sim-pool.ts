@@ -6,7 +6,7 @@ import type pg from 'pg';
 import type { PoolLimits } from '../../src/store/pool.ts';
 import type { Life } from './life.ts';
 import type { Prng } from './prng.ts';
-import type { Backend, SimDatabase } from './sim-database.ts';
+import type { Asked, Backend, SimDatabase } from './sim-database.ts';
 import type { Trace } from './trace.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -113,13 +113,22 @@ export class SimPool {
   }
 }
 
+/** A statement that its client has written out and not heard of yet. */
+type Sent = Asked & {
+  readonly fault: StatementFault | null;
+  readonly hear: (answer: Answer) => void;
+};
+
 class SimClient {
   readonly #parts: PoolParts;
   readonly #onGone: () => void;
+  readonly #sent: Sent[] = [];
   #backend: Backend | null = null;
   #isGone = false;
   /** A fault has aborted the transaction: only a rollback is answered. */
   #isAborted = false;
+  /** An answer is on its way. */
+  #isAnswering = false;
   isBroken = false;
   isWorking = false;
 
@@ -137,23 +146,49 @@ class SimClient {
   }
 
   query(text: string, values: readonly unknown[] = []): Promise<pg.QueryResult> {
-    const { life, time, weather, prng, limits } = this.#parts;
     if (this.isBroken) return Promise.reject(terminated());
+    const fault = this.#parts.weather.faultOf(text);
     return new Promise((resolve, reject) => {
-      const fault = weather.faultOf(text);
-      const latencyMs = fault === 'slow' ? prng.between(...SLOW_MS) : prng.between(...LATENCY_MS);
-      this.isWorking = true;
-      time.after(Math.min(latencyMs, limits.statementMs), async () => {
-        const timedOut = latencyMs > limits.statementMs;
-        const answer = await this.#run(text, values, timedOut ? 'timeout' : fault);
-        this.isWorking = false;
-        const hear = (): void => (answer.ok ? resolve(answer.result) : reject(answer.error));
-        // The answer to a commit takes its own time: between the two lies "committed, and nobody knows".
-        if (fault === 'slow answer') time.after(prng.between(...LATE_MS), () => life.deliver(hear));
-        else if (text === 'commit') time.after(prng.between(...LATENCY_MS), () => life.deliver(hear));
-        else life.deliver(hear);
-      });
+      const hear = (answer: Answer): void => (answer.ok ? resolve(answer.result) : reject(answer.error));
+      this.#sent.push({ text, values, fault, hear });
+      if (!this.#isAnswering) this.#next();
     });
+  }
+
+  /** Statements that were written out one behind the other are one event, up to the first that a fault befalls. */
+  #next(): void {
+    const { time, prng, limits } = this.#parts;
+    const [first] = this.#sent;
+    this.#isAnswering = first !== undefined;
+    if (first === undefined) return;
+    const latencyMs = first.fault === 'slow' ? prng.between(...SLOW_MS) : prng.between(...LATENCY_MS);
+    this.isWorking = true;
+    time.after(Math.min(latencyMs, limits.statementMs), async () => {
+      const batch = this.#takeBatch();
+      const fault = latencyMs > limits.statementMs ? 'timeout' : first.fault;
+      const answers = await this.#run(batch, fault);
+      this.isWorking = false;
+      this.#tell(batch, answers, first);
+    });
+  }
+
+  #takeBatch(): readonly Sent[] {
+    const end = this.#sent.findIndex(({ fault }) => fault !== null);
+    return this.#sent.splice(0, end === -1 ? this.#sent.length : Math.max(1, end));
+  }
+
+  #tell(batch: readonly Sent[], answers: readonly Answer[], { text, fault }: Sent): void {
+    const { life, time, prng } = this.#parts;
+    const tell = (): void => {
+      life.deliver(() => {
+        for (const [index, { hear }] of batch.entries()) hear(answers[index] ?? { ok: false, error: terminated() });
+      });
+      this.#next();
+    };
+    // The answer to a commit takes its own time: between the two lies "committed, and nobody knows".
+    if (fault === 'slow answer') time.after(prng.between(...LATE_MS), tell);
+    else if (text === 'commit') time.after(prng.between(...LATENCY_MS), tell);
+    else tell();
   }
 
   release(): void {
@@ -185,41 +220,54 @@ class SimClient {
     this.#onGone();
   }
 
-  async #run(text: string, values: readonly unknown[], fault: StatementFault | 'timeout' | null): Promise<Answer> {
-    const { database, trace, life, prng, inspect } = this.#parts;
-    const label = labelOf(text);
-    const say = (how: string): void => trace.add(life.name, `db: ${label} -> ${how}`);
+  /** What became of each; fewer answers than statements: the connection is gone. */
+  async #run(batch: readonly Sent[], fault: StatementFault | 'timeout' | null): Promise<readonly Answer[]> {
+    const { database, prng } = this.#parts;
+    const [{ text } = NOTHING_SENT] = batch;
     // It may have reached the server before its client went.
-    if (this.isBroken && !(text === 'commit' && prng.chance(0.5))) return this.#lose(say);
-    if (fault === 'lost before') return this.#lose(say);
-    if (this.#isAborted && text !== 'rollback') return failed('25P02', 'current transaction is aborted');
+    if (this.isBroken && !(text === 'commit' && prng.chance(0.5))) return this.#lose(batch);
+    if (fault === 'lost before') return this.#lose(batch);
+    if (this.#isAborted && text !== 'rollback')
+      return batch.map(() => failed('25P02', 'current transaction is aborted'));
     const refused = REFUSALS[fault ?? ''];
     if (refused !== undefined && text !== 'rollback') {
       this.#isAborted = this.#isInTransaction;
-      say(refused[0]);
+      this.#say(text, refused[0]);
       if (text === 'commit') await this.#abort();
-      return failed(...refused);
+      return [failed(...refused)];
     }
-    try {
-      this.#isAborted = false;
-      this.#backend ??= await database.lend();
-      const result = await database.run(this.#backend, text, values);
-      await inspect(database, this.#backend, text, values);
-      say(String(result.rowCount ?? 'ok'));
-      if (this.isBroken || fault === 'lost after') return await this.#lose(() => say('answer lost'));
-      return { ok: true, result };
-    } catch (error) {
-      say(error instanceof Error && 'code' in error ? String(error.code) : String(error));
-      return { ok: false, error: toError(error) };
-    }
+    this.#isAborted = false;
+    const backend = (this.#backend ??= await database.lend());
+    const settled = await database.runAll(backend, batch);
+    for (const [index, sent] of batch.entries()) await this.#look(backend, sent, settled[index]);
+    if (this.isBroken || fault === 'lost after') return this.#lose(batch, 'answer lost');
+    return settled.map((each) =>
+      each.status === 'fulfilled' ? { ok: true, result: each.value } : { ok: false, error: toError(each.reason) },
+    );
   }
 
-  async #lose(say: (how: string) => void): Promise<Answer> {
-    say('connection lost');
+  async #look(backend: Backend, sent: Sent, settled: PromiseSettledResult<pg.QueryResult> | undefined): Promise<void> {
+    const { database, inspect } = this.#parts;
+    if (settled?.status === 'fulfilled') {
+      await inspect(database, backend, sent.text, sent.values);
+      this.#say(sent.text, String(settled.value.rowCount ?? 'ok'));
+      return;
+    }
+    const error: unknown = settled?.reason;
+    this.#say(sent.text, error instanceof Error && 'code' in error ? String(error.code) : String(error));
+  }
+
+  #say(text: string, how: string): void {
+    const { trace, life } = this.#parts;
+    trace.add(life.name, `db: ${labelOf(text)} -> ${how}`);
+  }
+
+  async #lose(batch: readonly Sent[], how = 'connection lost'): Promise<readonly []> {
+    for (const { text } of batch) this.#say(text, how);
     this.isBroken = true;
     this.isWorking = false;
     await this.sever();
-    return { ok: false, error: terminated() };
+    return [];
   }
 
   /** A commit that the server refused has ended the transaction. */
@@ -236,6 +284,8 @@ const REFUSALS: Readonly<Record<string, readonly [code: string, words: string]>>
   'error before': ['53300', 'sorry, too many clients already'],
   timeout: ['57014', 'canceling statement due to statement timeout'],
 };
+
+const NOTHING_SENT = { text: '' };
 
 const failed = (code: string, words: string): Answer => ({
   ok: false,

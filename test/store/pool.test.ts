@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type pg from 'pg';
+import { inTransaction } from '../../src/store/transaction.ts';
 import { checkServer, createPool, POOL_LIMITS } from '../../src/store/pool.ts';
 import { freshDatabase } from '../support/database.ts';
 import type { FreshDatabase } from '../support/database.ts';
@@ -44,6 +45,39 @@ describe('the pool', () => {
     client.release(true);
     expect(lost.map(({ message }) => message)).toContain('terminating connection due to administrator command');
     expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+  });
+
+  it('prepares what has parameters, once a connection', async () => {
+    pool = createPool(database.url, { ...POOL_LIMITS, connectionsMax: 1 });
+    for (const n of [1, 2, 3]) await pool.query('select $1::integer as n', [n]);
+    const { rows } = await pool.query('select statement from pg_prepared_statements');
+    expect(rows).toEqual([{ statement: 'select $1::integer as n' }]);
+  });
+
+  it('takes several statements at once, in the order in which they were asked', async () => {
+    pool = createPool(database.url, { ...POOL_LIMITS, connectionsMax: 1 });
+    const client = await pool.connect();
+    await client.query('create temporary table steps (n integer)');
+    const [, , counted] = await Promise.all([
+      client.query('insert into steps values ($1)', [1]),
+      client.query('insert into steps values ($1)', [2]),
+      client.query('select array_agg(n) as steps from steps where n > $1', [0]),
+    ]);
+    client.release();
+    expect(counted.rows).toEqual([{ steps: [1, 2] }]);
+  });
+
+  it('fails with the statement that failed, and keeps nothing of those asked with it', async () => {
+    pool = createPool(database.url);
+    const writing = inTransaction({ pool, random: () => 0, sleep: () => Promise.resolve() }, (db) =>
+      Promise.all([
+        db.query('insert into drains (instance, pattern, note) values ($1, $2, $3)', ['line-1', 'a', 'first']),
+        db.query('select 1 / $1::integer', [0]),
+        db.query('insert into drains (instance, pattern, note) values ($1, $2, $3)', ['line-1', 'b', 'third']),
+      ]),
+    );
+    await expect(writing).rejects.toMatchObject({ code: '22012' });
+    expect((await pool.query('select pattern from drains')).rows).toEqual([]);
   });
 
   it('refuses a server that may forget what it acknowledged', async () => {

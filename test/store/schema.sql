@@ -516,6 +516,8 @@ CREATE INDEX jobs_oldest ON public.jobs USING btree (instance, queued_at) WHERE 
 
 CREATE INDEX jobs_queue ON public.jobs USING btree (requirement_id, priority, id) WHERE ((state = 'QUEUED'::text) AND (held_by IS NULL) AND (device_id IS NULL) AND (requested_bot_id IS NULL));
 
+CREATE INDEX jobs_queue_avoiding ON public.jobs USING btree (requirement_id, priority, id) WHERE ((state = 'QUEUED'::text) AND (held_by IS NULL) AND (device_id IS NULL) AND (requested_bot_id IS NULL) AND (avoided_bots <> '{}'::text[]));
+
 CREATE INDEX jobs_queue_deadline ON public.jobs USING btree (queue_deadline) WHERE ((state = 'QUEUED'::text) AND (queue_deadline IS NOT NULL));
 
 CREATE INDEX jobs_queue_of_bot ON public.jobs USING btree (instance, requested_bot_id, priority, id) WHERE ((state = 'QUEUED'::text) AND (held_by IS NULL) AND (device_id IS NULL) AND (requested_bot_id IS NOT NULL));
