@@ -48,26 +48,30 @@ export const writeEnqueues = async (
   const plan = planEnqueues(callers, await readKnown(farm, db, callers.flat()));
   await writeDuts(db, plan);
   const jobs = await makeJobs(farm, db, plan.jobs);
-  await insertJobs(db, [...jobs.values()]);
-  await writeTraces(db, jobs);
-  return { answers: await answer(db, plan, jobs), jobs: [...jobs.values()] };
+  // One round trip: none needs another's answer.
+  const [, , answers] = await Promise.all([
+    insertJobs(db, [...jobs.values()]),
+    writeTraces(db, jobs),
+    answer(db, plan, jobs),
+  ]);
+  return { answers, jobs: [...jobs.values()] };
 };
 
 /** Takes the instances' locks, in their order, and reads under them what the plan is made of. */
 const readKnown = async (farm: Farm, db: Queryable, asked: readonly Asked[]): Promise<Known> => {
   const requests = asked.map(({ request }) => request);
   const instances = [...new Set(requests.map(({ instance }) => instance))].sort();
-  const queued = new Map<string, number>();
-  for (const instance of instances) {
-    await lockEnqueues(db, instance);
-    queued.set(instance, await countQueued(db, instance));
-  }
   const keys = requests.flatMap(({ instance, requestId }) => (requestId === null ? [] : [{ instance, requestId }]));
   const names = requests.flatMap(({ reservation }) => (reservation === null ? [] : [reservation.name]));
-  const serials = await readSerials(db, instances, requests);
+  const [queued, seen, reservations, serials] = await Promise.all([
+    Promise.all(instances.map((instance) => lockAndCount(db, instance))),
+    readSeenRequests(db, keys, farm.limits.jobs.enqueueRememberedMs),
+    readReservationNames(db, names),
+    readSerials(db, instances, requests),
+  ]);
   return {
-    seen: await readSeenRequests(db, keys, farm.limits.jobs.enqueueRememberedMs),
-    reservations: await readReservationNames(db, names),
+    seen,
+    reservations,
     serials: serials.known,
     // Only a DUT that is given one more serial is counted.
     serialCounts: serials.someNew
@@ -76,9 +80,15 @@ const readKnown = async (farm: Farm, db: Queryable, asked: readonly Asked[]): Pr
           serials.known.map(({ deviceId }) => deviceId),
         )
       : new Map(),
-    queued,
+    queued: new Map(queued),
     limits: farm.limits,
   };
+};
+
+/** The lock is asked for first, and what is asked behind it sees what its former holder has committed. */
+const lockAndCount = async (db: Queryable, instance: string): Promise<readonly [instance: string, queued: number]> => {
+  const [, queued] = await Promise.all([lockEnqueues(db, instance), countQueued(db, instance)]);
+  return [instance, queued];
 };
 
 const readSerials = async (
@@ -134,13 +144,13 @@ const makeJobs = async (
   const pinned = planned.flatMap(({ dut, request: { route } }) =>
     dut === null ? [] : [{ deviceId: idOf(dut), route }],
   );
-  const mates = await lockRouteMates(
-    db,
-    pinned.flatMap(({ deviceId, route }) => (route === null ? [] : [{ deviceId, route }])),
-  );
-  const deviceHolds = await lockDeviceHolds(db, [...new Set(pinned.map(({ deviceId }) => deviceId))]);
-  const requirementIds = await internRequirements(db, planned.map(requirementOf));
-  const ids = await drawJobIds(db, planned.length);
+  const routes = pinned.flatMap(({ deviceId, route }) => (route === null ? [] : [{ deviceId, route }]));
+  const [mates, deviceHolds, requirementIds, ids] = await Promise.all([
+    lockRouteMates(db, routes),
+    lockDeviceHolds(db, [...new Set(pinned.map(({ deviceId }) => deviceId))]),
+    internRequirements(db, planned.map(requirementOf)),
+    drawJobIds(db, planned.length),
+  ]);
   const placed = planned.map((job, index) => ({
     id: at(ids, index),
     deviceId: job.dut === null ? null : idOf(job.dut),
@@ -215,18 +225,14 @@ const writeTraces = async (db: Queryable, made: ReadonlyMap<Planned, Enqueued>):
       : [{ instance: request.instance, requestId: request.requestId, fingerprint, jobId: id }],
   );
   const jobs = [...made.values()];
-  await rememberRequests(db, seen);
-  await appendEvents(db, jobs.map(eventOf));
   const perStation = new Map<string, { instance: string; label: string; n: number }>();
   for (const { instance, station } of jobs) {
     const key = JSON.stringify([instance, station]);
     const tally = perStation.get(key) ?? { instance, label: station, n: 0 };
     perStation.set(key, { ...tally, n: tally.n + 1 });
   }
-  await addTallies(
-    db,
-    [...perStation.values()].map((tally) => ({ ...tally, family: 'job' as const, state: 'QUEUED' })),
-  );
+  const tallies = [...perStation.values()].map((tally) => ({ ...tally, family: 'job' as const, state: 'QUEUED' }));
+  await Promise.all([rememberRequests(db, seen), appendEvents(db, jobs.map(eventOf)), addTallies(db, tallies)]);
 };
 
 export const eventOf = (job: Enqueued) =>

@@ -22,23 +22,32 @@ export const openHome = (farm: Farm): Home => {
     learn: (db, ids) => learn(matching, db, ids),
     serves: (write, id) => serves(matching, write, id),
   };
-  const batcher = createBatcher<SessionWrite, SessionWritten>({
-    run: (writes) => flushSessions({ ...farm, knows }, writes),
-    rowsMax: farm.limits.replica.flushRowsMax,
-    waitingMax: farm.limits.replica.flushWaitingMax,
-    onFull: () => tooBusy('bot calls', farm.limits.replica.flushWaitingMax),
-    isOutage,
-  });
+  const createFlusher = () =>
+    createBatcher<SessionWrite, SessionWritten>({
+      run: (writes) => flushSessions({ ...farm, knows }, writes),
+      rowsMax: farm.limits.replica.flushRowsMax,
+      waitingMax: farm.limits.replica.flushWaitingMax,
+      onFull: () => tooBusy('bot calls', farm.limits.replica.flushWaitingMax),
+      isOutage,
+    });
+  // Looks for work go one flush at a time: another's would pass over what this one has locked, and take it for gone. What
+  // only tells is written beside them. A session is in one of the two at most, since its calls go one at a time.
+  const looking = createFlusher();
+  const telling = createFlusher();
+  const push = (write: SessionWrite): Promise<SessionWritten> =>
+    (write.search === null ? telling : looking).push(write);
   const home: Home = {
     ...farm,
     enqueues: createEnqueues(farm),
     sessions,
     matching,
-    write: (session, change) => writeSession(home, batcher.push, session, change),
+    write: (session, change) => writeSession(home, push, session, change),
     feed: () => {
       feeder();
     },
-    settled: () => batcher.settled(),
+    settled: async () => {
+      await Promise.all([looking.settled(), telling.settled()]);
+    },
     stopping: false,
     answeredMs: farm.clock.monotonicMs(),
     silentSinceMs: null,

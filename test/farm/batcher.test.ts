@@ -36,6 +36,11 @@ describe('a batcher', () => {
     expect(batches).toEqual([[1], [2, 3, 4]]);
   });
 
+  it('flushes what is pushed by whoever was just answered', async () => {
+    const { push } = gatedBatcher({ run: async (ops) => ops.map(String) });
+    for (const n of [1, 2, 3]) expect(await push(n)).toBe(String(n));
+  });
+
   it('keeps a flush within its rows, but never leaves a big op behind', async () => {
     const batches: (readonly number[])[] = [];
     const run = async (ops: readonly number[]) => (batches.push(ops), ops.map(String));
