@@ -9,7 +9,7 @@ import { Refusal } from '../core/refusal.ts';
 import { storableText } from '../core/text.ts';
 import type { Audit } from './audit.ts';
 import type { FarmSeams } from './farm.ts';
-import { unknownSession } from './find-session.ts';
+import { unknownSession } from './session-refusals.ts';
 import type { Credentials, Identify, Known } from './identify.ts';
 import { createTurnstile } from './turnstile.ts';
 

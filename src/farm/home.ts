@@ -2,16 +2,23 @@
  * This replica as the home of sessions: their memory, the batched write behind it, and the feeding of parked polls. The
  * use-cases of the Bots road are given a Home; everyone else makes do with the Farm. `open-home.ts` makes it.
  */
+import type { Refusal } from '../core/refusal.ts';
 import type { EnqueueingFarm } from './enqueue-job.ts';
 import type { Matching } from './matching.ts';
 import type { SessionWrite, SessionWritten } from './session-write.ts';
 import type { Session, SessionTable } from './sessions.ts';
+import type { Report, ReportStored } from './store-reports.ts';
+import type { Taken, Taking } from './take-sessions.ts';
 
 export type Home = EnqueueingFarm & {
   readonly sessions: SessionTable;
   readonly matching: Matching;
   /** Writes in the next commit; the session's memory follows what was written. */
   readonly write: (session: Session, change: Change) => Promise<SessionWritten>;
+  /** Stores results of a lease that runs, in the next commit. */
+  readonly report: (report: Report) => Promise<ReportStored>;
+  /** Makes this replica the session's home, in the next commit; a Refusal: why not. */
+  readonly take: (taking: Taking) => Promise<Taken | Refusal>;
   /** Gives hot work to parked sessions until nothing is hot or nobody is hungry. */
   readonly feed: () => void;
   /** Resolves when no write is in flight. */

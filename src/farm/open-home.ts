@@ -1,17 +1,15 @@
 /** Makes this replica a home of sessions, and lets it hear what others have to say. */
 import { readDrains } from '../store/drains.ts';
 import { readRequirements } from '../store/jobs.ts';
-import { isOutage } from '../store/outage.ts';
 import type { Queryable } from '../store/transaction.ts';
-import { createBatcher, tooBusy } from './batcher.ts';
 import { createEnqueues } from './enqueue-job.ts';
 import type { Farm, Wake } from './farm.ts';
 import { createFeeder } from './feed.ts';
-import { flushSessions } from './flush-sessions.ts';
 import type { Home } from './home.ts';
 import { heatBot, heatDevice, heatRequirement, type Matching, newMatching, serves } from './matching.ts';
+import { openBatches } from './open-batches.ts';
 import { refreshSession } from './refresh-session.ts';
-import type { Knows, SessionWrite, SessionWritten } from './session-write.ts';
+import type { Knows } from './session-write.ts';
 import { botKey, newSessionTable } from './sessions.ts';
 import { writeSession } from './write-session.ts';
 
@@ -22,32 +20,19 @@ export const openHome = (farm: Farm): Home => {
     learn: (db, ids) => learn(matching, db, ids),
     serves: (write, id) => serves(matching, write, id),
   };
-  const createFlusher = () =>
-    createBatcher<SessionWrite, SessionWritten>({
-      run: (writes) => flushSessions({ ...farm, knows }, writes),
-      rowsMax: farm.limits.replica.flushRowsMax,
-      waitingMax: farm.limits.replica.flushWaitingMax,
-      onFull: () => tooBusy('bot calls', farm.limits.replica.flushWaitingMax),
-      isOutage,
-    });
-  // Looks for work go one flush at a time: another's would pass over what this one has locked, and take it for gone. What
-  // only tells is written beside them. A session is in one of the two at most, since its calls go one at a time.
-  const looking = createFlusher();
-  const telling = createFlusher();
-  const push = (write: SessionWrite): Promise<SessionWritten> =>
-    (write.search === null ? telling : looking).push(write);
+  const batches = openBatches(farm, knows);
   const home: Home = {
     ...farm,
     enqueues: createEnqueues(farm),
     sessions,
     matching,
-    write: (session, change) => writeSession(home, push, session, change),
+    write: (session, change) => writeSession(home, batches.write, session, change),
+    report: batches.report,
+    take: batches.take,
     feed: () => {
       feeder();
     },
-    settled: async () => {
-      await Promise.all([looking.settled(), telling.settled()]);
-    },
+    settled: batches.settled,
     stopping: false,
     answeredMs: farm.clock.monotonicMs(),
     silentSinceMs: null,

@@ -8,7 +8,7 @@ import { quarantineBot, readSessions, recordBotEvent, type SessionRow, trimBotEv
 import { type HeldRow, readHeldLeases } from '../store/leases.ts';
 import type { Queryable } from '../store/transaction.ts';
 import { transact } from './farm.ts';
-import { closedSession, isOf, unknownSession } from './find-session.ts';
+import { closedSession, isOf, unknownSession } from './session-refusals.ts';
 import type { Home } from './home.ts';
 import { announce, type Ledger, openLedger, writeLedger } from './ledger.ts';
 

@@ -2,22 +2,12 @@
 import type { BotIdentity } from '../core/principal.ts';
 import { Refusal } from '../core/refusal.ts';
 import type { TestResult } from '../core/test-result.ts';
-import { lockAttached } from '../store/bot-sessions.ts';
-import { lockJobs } from '../store/jobs.ts';
-import { lockOpenLeases } from '../store/leases.ts';
-import { readStanding } from '../store/test-results.ts';
-import type { Queryable } from '../store/transaction.ts';
-import { transact } from './farm.ts';
 import { findSession } from './find-session.ts';
 import type { Home } from './home.ts';
-import { announce, openLedger, writeLedger } from './ledger.ts';
-import { dropSession, type Session } from './sessions.ts';
-import { reportResults } from './settle-lease.ts';
+import { dropSession } from './sessions.ts';
+import type { ResultCounts } from './store-reports.ts';
 
-export type ReportedResults = {
-  readonly stored: number;
-  readonly repeated: number;
-  readonly stale: number;
+export type ReportedResults = ResultCounts & {
   /** The lease is no longer open: nothing was stored. */
   readonly fenced: boolean;
 };
@@ -28,22 +18,23 @@ const FENCED: ReportedResults = { stored: 0, repeated: 0, stale: 0, fenced: true
 const REATTACH_MAX = 3;
 
 /** @throws Refusal SESSION_UNKNOWN, SESSION_CLOSED, UNAVAILABLE. */
-export const reportTestResults = async (home: Home, report: Report): Promise<ReportedResults> => {
+export const reportTestResults = async (home: Home, report: Reported): Promise<ReportedResults> => {
   for (let tries = 1; tries <= REATTACH_MAX; tries += 1) {
     const session = await findSession(home, report.session, report.caller);
     session.seenMs = home.clock.monotonicMs();
-    const done = await transact(home, (db) => store(home, db, session, report));
-    if (done === 'moved') {
+    const { name, attachEpoch } = session;
+    const { leaseId, results } = report;
+    const stored = await home.report({ session: { name, attachEpoch }, leaseId, results });
+    if (stored === 'moved') {
       // What this replica remembers is old; the lease may well be open, through another one.
       dropSession(home.sessions, session, 'changed');
       continue;
     }
-    if (done === 'fenced') {
+    if (stored === 'fenced') {
       home.witness.fenced('result');
       return FENCED;
     }
-    announce(done.ledger, home);
-    return { ...done.counts, fenced: false };
+    return { ...stored, fenced: false };
   }
   throw new Refusal(
     'UNAVAILABLE',
@@ -52,25 +43,10 @@ export const reportTestResults = async (home: Home, report: Report): Promise<Rep
   );
 };
 
-type Report = {
+type Reported = {
   readonly session: string;
   /** Whose the session must be; null: anybody's. */
   readonly caller: BotIdentity | null;
   readonly leaseId: string;
   readonly results: readonly TestResult[];
-};
-
-const store = async (home: Home, db: Queryable, session: Session, report: Report) => {
-  const fence = await lockAttached(db, [session]);
-  if (!fence.isAttached(session)) return 'moved';
-  const sessionNames = [session.name];
-  const jobs = await lockJobs(db, { jobIds: [], sessionNames });
-  const leases = await lockOpenLeases(db, { sessionNames, jobIds: [] });
-  const lease = leases.find(({ id }) => id === report.leaseId);
-  if (lease === undefined) return 'fenced';
-  const standing = await readStanding(db, [lease.id]);
-  const ledger = openLedger(fence.now, { jobs, leases, standing });
-  const counts = reportResults(home, ledger, lease, report.results);
-  await writeLedger(db, ledger);
-  return { ledger, counts };
 };

@@ -35,13 +35,18 @@ export const inTransaction = async <T>(seams: TransactionSeams, work: (db: Query
 
 const once = async <T>(pool: pg.Pool, work: (db: Queryable) => Promise<T>): Promise<T> => {
   const client = await pool.connect();
+  const inside = between(client);
   let broken = false;
   try {
     await client.query('begin');
-    const result = await work(client);
-    await client.query('commit');
+    const result = await work(inside.db);
+    await inside.end();
+    const { command } = await client.query('commit');
+    // So PostgreSQL answers when a statement had failed, and nobody looked.
+    if (command === 'ROLLBACK') throw new Error('a transaction was committed after a statement of it had failed');
     return result;
   } catch (error) {
+    await inside.end();
     await client.query('rollback').catch(() => {
       broken = true;
     });
@@ -51,6 +56,32 @@ const once = async <T>(pool: pg.Pool, work: (db: Queryable) => Promise<T>): Prom
     client.release(broken);
   }
 };
+
+/**
+ * What a transaction is given of its connection. Statements are answered in the order in which they were asked, so the end
+ * waits for the last; what a branch of the work that did not hear of a failure asks after it would run outside.
+ */
+const between = (client: pg.ClientBase): { readonly db: Queryable; readonly end: () => Promise<void> } => {
+  let isOver = false;
+  let last: Promise<unknown> = Promise.resolve();
+  const query = (text: string, values?: unknown[]): Promise<unknown> => {
+    if (isOver) return Promise.reject(new Error('a statement was asked of a transaction that was over'));
+    last = values === undefined ? client.query(text) : client.query(text, values);
+    return last;
+  };
+  return {
+    db: toQueryable(query),
+    end: async () => {
+      isOver = true;
+      await last.catch(() => undefined);
+    },
+  };
+};
+
+/** The store asks in this one of pg's ways. */
+function toQueryable(query: (text: string, values?: unknown[]) => Promise<unknown>): Queryable {
+  return { query } as unknown as Queryable;
+}
 
 /** Rows as a parameter of `jsonb_to_recordset`: fixed statement text whatever the number of rows. */
 export const asJson = (rows: readonly unknown[]): string => JSON.stringify(rows);

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type pg from 'pg';
-import { inTransaction } from '../../src/store/transaction.ts';
+import { inTransaction, type Queryable } from '../../src/store/transaction.ts';
 import { checkServer, createPool, POOL_LIMITS } from '../../src/store/pool.ts';
 import { freshDatabase } from '../support/database.ts';
 import type { FreshDatabase } from '../support/database.ts';
@@ -77,6 +77,34 @@ describe('the pool', () => {
       ]),
     );
     await expect(writing).rejects.toMatchObject({ code: '22012' });
+    expect((await pool.query('select pattern from drains')).rows).toEqual([]);
+  });
+
+  it('takes no rollback for a commit', async () => {
+    pool = createPool(database.url);
+    const careless = inTransaction({ pool, random: () => 0, sleep: () => Promise.resolve() }, async (db) => {
+      await db.query('select 1 / $1::integer', [0]).catch(() => undefined);
+    });
+    await expect(careless).rejects.toThrow('after a statement of it had failed');
+  });
+
+  it('lets no branch of a transaction that has failed go on', async () => {
+    pool = createPool(database.url);
+    const stepped = Promise.withResolvers<unknown>();
+    const work = async (db: Queryable): Promise<void> => {
+      const first = db.query('select $1::integer', [1]);
+      const branch = async (): Promise<void> => {
+        await first;
+        // By then the other one has failed, and the work with it.
+        await writing.catch(() => undefined);
+        await db.query('insert into drains (instance, pattern, note) values ($1, $2, $3)', ['line-1', 'late', 'x']);
+      };
+      stepped.resolve(branch().catch((error: unknown) => String(error)));
+      await Promise.all([first, db.query('select 1 / $1::integer', [0])]);
+    };
+    const writing = inTransaction({ pool, random: () => 0, sleep: () => Promise.resolve() }, work);
+    await expect(writing).rejects.toMatchObject({ code: '22012' });
+    expect(await stepped.promise).toContain('a transaction that was over');
     expect((await pool.query('select pattern from drains')).rows).toEqual([]);
   });
 

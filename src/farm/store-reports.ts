@@ -1,0 +1,57 @@
+/** The one write of results that bots report while they run: of many bots in one commit, fenced by the attach epochs. */
+import type { TestResult } from '../core/test-result.ts';
+import { type Attached, lockAttached } from '../store/bot-sessions.ts';
+import { lockJobs } from '../store/jobs.ts';
+import { lockOpenLeases } from '../store/leases.ts';
+import { readStanding } from '../store/test-results.ts';
+import type { Queryable } from '../store/transaction.ts';
+import { type Farm, transact } from './farm.ts';
+import { announce, type Ledger, openLedger, writeLedger } from './ledger.ts';
+import { reportResults } from './settle-lease.ts';
+
+export type Report = {
+  readonly session: Attached;
+  readonly leaseId: string;
+  readonly results: readonly TestResult[];
+};
+
+export type ResultCounts = { readonly stored: number; readonly repeated: number; readonly stale: number };
+
+/** `moved`: the session is not attached as it was seen. `fenced`: it has no such open lease. Either changes nothing. */
+export type ReportStored = ResultCounts | 'moved' | 'fenced';
+
+/** Several of one session are taken in the order given. */
+export const storeReports = async (farm: Farm, reports: readonly Report[]): Promise<ReportStored[]> => {
+  const done = await transact(farm, async (db) => {
+    const fence = await lockAttached(
+      db,
+      reports.map(({ session }) => session),
+    );
+    const attached = reports.filter(({ session }) => fence.isAttached(session));
+    const ledger = await load(db, fence.now, attached);
+    const ends = reports.map((report) => (fence.isAttached(report.session) ? take(farm, ledger, report) : 'moved'));
+    await writeLedger(db, ledger);
+    return { ledger, ends };
+  });
+  announce(done.ledger, farm);
+  return done.ends;
+};
+
+const load = async (db: Queryable, now: Date, reports: readonly Report[]): Promise<Ledger> => {
+  if (reports.length === 0) return openLedger(now);
+  const sessionNames = [...new Set(reports.map(({ session }) => session.name))];
+  const jobs = await lockJobs(db, { jobIds: [], sessionNames });
+  const [leases, standing] = await Promise.all([
+    lockOpenLeases(db, { sessionNames, jobIds: [] }),
+    readStanding(
+      db,
+      reports.map(({ leaseId }) => leaseId),
+    ),
+  ]);
+  return openLedger(now, { jobs, leases, standing });
+};
+
+const take = (farm: Farm, ledger: Ledger, { session, leaseId, results }: Report): ReportStored => {
+  const lease = ledger.leases.get(leaseId);
+  return lease?.sessionName === session.name ? reportResults(farm, ledger, lease, results) : 'fenced';
+};
