@@ -72,6 +72,12 @@ module.exports = {
       comment: 'listen lets connections in and knows no farm. What a connection says is for the front that takes it.',
     }),
     room({
+      name: 'workers-import-only-core',
+      from: '^src/workers/',
+      allowed: ['^src/core/'],
+      comment: 'workers keeps processes and knows no farm. What they serve with is connected in src/main/.',
+    }),
+    room({
       name: 'wire-imports-nothing-of-ours',
       from: '^src/wire/',
       allowed: [],
@@ -106,7 +112,7 @@ module.exports = {
       name: 'settings-are-for-main-and-cli',
       comment: 'Take the value (or the log) as an argument from main; `import type` is fine.',
       severity: 'error',
-      from: { path: '^(src|bot)/', pathNot: ['^src/main\\.ts$', '^src/cli/', settings] },
+      from: { path: '^(src|bot)/', pathNot: ['^src/main(\\.ts$|/)', '^src/cli/', settings] },
       to: { path: settings, dependencyTypesNot: ['type-only'] },
     },
     {
@@ -115,6 +121,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^(src|bot)/', pathNot: '^src/cli/' },
       to: { path: '^src/main\\.ts$' },
+    },
+    {
+      name: 'only-main-imports-its-parts',
+      comment: 'src/main/ is main.ts in several files, and src/workers/ is for them. Ask main.',
+      severity: 'error',
+      from: { path: '^(src|bot)/', pathNot: ['^src/main(\\.ts$|/)', '^src/workers/'] },
+      to: { path: ['^src/main/', '^src/workers/'] },
     },
     {
       name: 'nobody-imports-cli',

@@ -52,6 +52,7 @@ describe('defaults', () => {
       data: '.stationgrid',
       databaseUrl: null,
       ownerDatabaseUrl: null,
+      workers: 1,
       instances: 'any',
       doors: {
         grpc: { host: '127.0.0.1', port: 50051 },
@@ -407,6 +408,32 @@ describe('secrets', () => {
     expect(printed).not.toContain('hunter2');
     expect(printed).toContain('databaseUrl: "***"');
     expect(printed).toContain('http://***@mes.example/');
+  });
+});
+
+describe('workers', () => {
+  test('a flag, a variable and the file say how many; one says so in its own words', () => {
+    expect(configOf({ flags: { workers: '4' } }).workers).toBe(4);
+    expect(configOf({ env: { STATIONGRID_WORKERS: '3' } }).workers).toBe(3);
+    expect(configOf({ yaml: 'workers: 2' }).workers).toBe(2);
+    expect(problemsOf({ flags: { workers: '0' } })).toEqual([
+      'workers (a flag): `0` is not understood; write a whole number, 1 or more',
+    ]);
+  });
+
+  test('their number has a limit, and so have the connections of the embedded PostgreSQL', () => {
+    expect(problemsOf({ yaml: 'workers: 9' })).toEqual(['workers: 9 are more than limits.workers.max, which is 8']);
+    const many = 'workers: 12\nlimits: { workers: { max: 16 } }\n';
+    expect(problemsOf({ yaml: many })).toEqual([
+      'workers: 12, and one more while they are replaced, may take 244 connections with those left for people, ' +
+        'and the embedded PostgreSQL has 200; ' +
+        'give fewer workers, a smaller limits.postgres.poolMax, or a server of your own by databaseUrl',
+    ]);
+    expect(problemsOf({ yaml: `${many}databaseUrl: postgresql://db/farm` })).toEqual([]);
+  });
+
+  test('what the primary tells its workers by the environment is no key', () => {
+    expect(problemsOf({ env: { STATIONGRID_WORKER: '2' } })).toEqual([]);
   });
 });
 

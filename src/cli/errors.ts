@@ -46,6 +46,12 @@ export const farmFailure = (error: ServiceError, server: string): Failure => {
   }
 };
 
+/** `RESOURCE_EXHAUSTED, QUEUE_FULL`: what tells failures apart when they are counted. */
+export const codeWords = (error: ServiceError): string => {
+  const { info } = readDetails(error.metadata);
+  return [status[toStatus(error.code)], ...(info === null ? [] : [info.reason])].join(', ');
+};
+
 /** A number of some future gRPC is UNKNOWN, as the specification has it. */
 const toStatus = (code: status): status => (code in status ? code : status.UNKNOWN);
 

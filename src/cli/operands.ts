@@ -47,6 +47,21 @@ export const address = (word: string): string =>
     ? word
     : refuse('HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051');
 
+/** HOST:PORT, or several with commas between. */
+export const addresses = (word: string): string =>
+  word
+    .split(',')
+    .map((part) => address(part.trim()))
+    .join(',');
+
+/** A number above 0, whole or not. */
+export const positive =
+  (max: number) =>
+  (word: string): number => {
+    const value = /^\d+(\.\d+)?$/.test(word) ? Number(word) : NaN;
+    return value > 0 && value <= max ? value : refuse(`a number above 0, ${String(max)} at most`);
+  };
+
 /** `name=value`, again and again, as a record. */
 export const named =
   (wants: string) =>

@@ -7,6 +7,7 @@ import type { Enact } from './grammar/enact.ts';
 import { botsGrammar, devicesGrammar } from './grammar/fleet.ts';
 import { botTokenGrammar, jwtGrammar, whoAmIGrammar } from './grammar/identity.ts';
 import { jobGrammar } from './grammar/job.ts';
+import { loadGrammar } from './grammar/load.ts';
 import {
   botGrammar,
   configGrammar,
@@ -33,6 +34,7 @@ export const createProgram = (enact: Enact): Command => {
     .addHelpText('after', exitCodesHelp());
   serveGrammar(program, enact);
   demoGrammar(program, enact);
+  loadGrammar(program, enact);
   botTokenGrammar(botGrammar(program, enact), enact);
   shopfloorGrammar(program, enact);
   jobGrammar(program, enact);

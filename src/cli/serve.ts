@@ -1,5 +1,5 @@
 /** `stationgrid serve`. */
-import { serve } from '../main.ts';
+import { serve, serveWorker, workerNumber } from '../main.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { type Configured, configOf } from './settings.ts';
 import { stopSignals } from './stop-signals.ts';
@@ -7,7 +7,10 @@ import type { Terminal } from './terminal.ts';
 
 /** Resolves when the farm has stopped. */
 export const serveFarm = async (terminal: Terminal, options: Configured): Promise<ExitCode> => {
-  const { grpcAddress, httpUrl, opsUrl, stopped } = await serve(configOf(terminal, options), { signal: stopSignals() });
+  const read = () => configOf(terminal, options);
+  const worker = workerNumber(terminal.env);
+  if (worker !== null) return (await serveWorker(worker, read)) ? EXIT.ok : EXIT.cannotStart;
+  const { grpcAddress, httpUrl, opsUrl, stopped } = await serve(read(), { signal: stopSignals(), reread: read });
   terminal.print(`gRPC ${grpcAddress}`);
   terminal.print(`HTTP ${httpUrl}`);
   if (opsUrl !== null) terminal.print(`ops ${opsUrl}`);

@@ -13,19 +13,20 @@ export type Configured = {
   readonly grpc?: string;
   readonly http?: string;
   readonly ops?: string;
+  readonly workers?: string;
   readonly iKnowThatAnyoneOnThisNetworkCanFalsifyResults?: true;
   readonly logLevel?: string;
   readonly logFormat?: string;
 };
 
 export const configOf = (terminal: Terminal, options: Configured): Config => {
-  const { config: file = null, data, database, set, grpc, http, ops, logLevel, logFormat } = options;
+  const { config: file = null, data, database, set, grpc, http, ops, workers, logLevel, logFormat } = options;
   const exposed = options.iKnowThatAnyoneOnThisNetworkCanFalsifyResults;
   const loaded = loadConfig({
     file,
     env: terminal.env,
     flags: {
-      ...{ data, database, set, grpc, http, ops, logLevel, logFormat },
+      ...{ data, database, set, grpc, http, ops, workers, logLevel, logFormat },
       iKnowThatAnyoneOnThisNetworkCanFalsifyResults: exposed === true ? 'true' : undefined,
     },
   });

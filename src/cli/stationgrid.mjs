@@ -12,9 +12,9 @@ if (major > 22 || (major === 22 && minor >= 18)) {
   await import('./main.ts');
 } else if (existsSync(lockedNode)) {
   const child = spawn(lockedNode, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
-  // A terminal sends Ctrl-C to both processes; a supervisor sends SIGTERM to this one only.
+  // A terminal sends Ctrl-C to both processes; a supervisor signals this one only.
   process.on('SIGINT', () => {});
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  for (const signal of ['SIGTERM', 'SIGUSR2']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => {
     process.removeAllListeners();
     if (signal) process.kill(process.pid, signal);

@@ -1,6 +1,6 @@
 /** What a schema of single keys cannot say: keys that must fit each other. Who may reach the doors: exposure.ts. */
 import { type Secret, withoutCredentials } from '../core/secret.ts';
-import { defaultLimits, type Limits } from '../core/limits.ts';
+import { defaultLimits, EMBEDDED_CONNECTIONS_MAX, type Limits } from '../core/limits.ts';
 import { roleMisfits } from './given-database.ts';
 import { linesOf, shopfloorUrls } from './lines.ts';
 import type { WrittenLine } from './schema.ts';
@@ -12,10 +12,12 @@ type Checked = {
   readonly instances: 'declared' | 'any';
   readonly lines: readonly WrittenLine[];
   readonly limits: Limits;
+  readonly workers: number;
 };
 
 export const misfits = (config: Checked): readonly string[] => [
   ...limitMisfits(config.limits),
+  ...workersMisfits(config),
   ...roleMisfits(config),
   ...repeats(config.lines.map((line) => line.instance)).map(
     (instance) => `lines: instance \`${instance}\` is declared twice; give each line its own, or merge them`,
@@ -51,7 +53,7 @@ const repeats = (names: readonly string[]): readonly string[] => [
 const BOT_FENCE_MS = defaultLimits.session.fenceMs;
 const BOT_FENCE_PARTS = 3;
 
-const limitMisfits = ({ session, replica, lanes, calls, text }: Limits): readonly string[] => {
+const limitMisfits = ({ session, replica, workers, lanes, calls, text }: Limits): readonly string[] => {
   const rules: readonly (readonly [boolean, string])[] = [
     [
       session.ttlMs >= 2 * replica.tickMs,
@@ -80,9 +82,35 @@ const limitMisfits = ({ session, replica, lanes, calls, text }: Limits): readonl
       "limits.lanes.lease must be longer than limits.calls.timeout, or a lane's next owner overtakes a call",
     ],
     [lanes.backoffMinMs <= lanes.backoffMaxMs, 'limits.lanes.backoffMin must not exceed limits.lanes.backoffMax'],
+    [
+      workers.backoffMinMs <= workers.backoffMaxMs,
+      'limits.workers.backoffMin must not exceed limits.workers.backoffMax',
+    ],
+    [
+      workers.silentMs > workers.answerMs,
+      'limits.workers.silent must be longer than limits.workers.answer, or a worker is killed before it can answer',
+    ],
     [text.pageDefault <= text.pageMax, 'limits.text.pageDefault must not exceed limits.text.pageMax'],
   ];
   return rules.filter(([holds]) => !holds).map(([, words]) => words);
+};
+
+/** Beside its pool a worker has one connection to listen for wakes, and one that shows it is there. */
+const CONNECTIONS_BESIDE_POOL = 2;
+/** For the primary, for people and for their tools. */
+const CONNECTIONS_LEFT = 10;
+
+/** While workers are replaced there is one more of them than configured. */
+const workersMisfits = ({ workers, limits, databaseUrl }: Checked): readonly string[] => {
+  const { max } = limits.workers;
+  if (workers > max) return [`workers: ${workers} are more than limits.workers.max, which is ${max}`];
+  const taken = (workers + 1) * (limits.postgres.poolMax + CONNECTIONS_BESIDE_POOL) + CONNECTIONS_LEFT;
+  if (workers === 1 || databaseUrl !== null || taken <= EMBEDDED_CONNECTIONS_MAX) return [];
+  return [
+    `workers: ${workers}, and one more while they are replaced, may take ${taken} connections with those left for people, ` +
+      `and the embedded PostgreSQL has ${EMBEDDED_CONNECTIONS_MAX}; ` +
+      'give fewer workers, a smaller limits.postgres.poolMax, or a server of your own by databaseUrl',
+  ];
 };
 
 /** A station may wait longer for its bot than others, never shorter than a session lives or a bot needs to stop. */

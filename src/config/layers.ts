@@ -10,8 +10,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export type Flags = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 const PREFIX = 'STATIONGRID_';
-/** Read by the command line and by bots, not by the farm. */
-const ELSEWHERE = /^STATIONGRID_(CONFIG|SERVER|INSTANCE|CA|TOKEN|TOKEN_FILE|BOT_.*|TEST_.*)$/;
+/** Read by the command line, by workers (from their primary) and by bots: no keys of the farm's. */
+const ELSEWHERE = /^STATIONGRID_(CONFIG|WORKER|SERVER|INSTANCE|CA|TOKEN|TOKEN_FILE|BOT_.*|TEST_.*)$/;
 /** Kubernetes sets these for a Service whose name begins with "stationgrid". */
 const KUBERNETES = /^STATIONGRID_(\w+_)?(SERVICE_(HOST|PORT)|PORT)(_\w+)?$/;
 

@@ -237,6 +237,12 @@ export const configSchema = z.strictObject({
     byDefault: 'none',
     secret: true,
   }),
+  workers: count().default(1).register(says, {
+    meaning:
+      'Processes on this host that each serve as a replica, on the same doors. 1: no process but this one. More: a primary process owns the embedded database, starts workers anew and answers for all.',
+    byDefault: '1',
+    flag: '--workers <n>',
+  }),
   instances: z.enum(['declared', 'any']).optional().register(says, {
     meaning: '`declared`: only the instances of `lines` exist. `any`: any name does, without a shopfloor.',
     byDefault: 'declared when there are lines, else any',

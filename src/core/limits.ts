@@ -38,6 +38,17 @@ export const limitTable = {
     watchersMax: [1000, 'Most watch streams open on one replica.'],
     drainMs: [4 * SECOND, 'After SIGTERM parked polls are answered and writes flushed within this time.'],
   },
+  workers: {
+    max: [8, 'Most workers of one host. Each takes the connections of a replica to the database.'],
+    startMs: [60 * SECOND, 'A worker must serve within this after its start, or is killed and started anew.'],
+    stopMs: [30 * SECOND, 'A worker that was told to stop and still lives after this is killed.'],
+    answerMs: [2 * SECOND, 'A worker that does not answer its primary within this counts as not serving; its metrics are shown as it told them last.'],
+    silentMs: [60 * SECOND, 'A worker that has answered nothing for this long is killed and started anew.'],
+    backoffMinMs: [250, 'Wait before a worker that died is started anew; doubles with every death.'],
+    backoffMaxMs: [30 * SECOND, 'Longest such wait.'],
+    steadyMs: [60 * SECOND, 'The waits begin anew after a worker has served this long.'],
+    startsMax: [5, 'So many starts in a row that failed, while no worker serves, end the farm.'],
+  },
   poll: {
     holdMaxMs: [45 * SECOND, 'Longest hold of an idle bot\'s poll.'],
     repliesPerSecondMax: [10, 'Most replies a second to one session; faster callers are delayed, 1 s at most.'],
@@ -162,6 +173,9 @@ export const limitTable = {
     pageDefault: [100, 'Entries of a page when the caller does not say.'],
   },
 } as const satisfies Declared;
+
+/** What the embedded PostgreSQL is started with. */
+export const EMBEDDED_CONNECTIONS_MAX = 200;
 
 type Table = typeof limitTable;
 

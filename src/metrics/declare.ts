@@ -12,16 +12,28 @@
  */
 export type Scope = 'farm' | 'replica';
 
+/**
+ * How the values of a host's workers become one (`serve --workers`). `sum`, `max`, `min`: over those that live; counters
+ * and histograms keep what workers that are gone have counted. `newest`: all from the worker whose tick succeeded last, so
+ * that the values fit each other. `primary`: only the primary knows.
+ */
+export type Fold = 'sum' | 'max' | 'min' | 'newest' | 'primary';
+
 type Labels = readonly string[];
 
-const counter = <const L extends Labels>(labels: L, help: string) =>
-  ({ type: 'counter', scope: 'replica', labels, help, buckets: null }) as const;
+const counter = <const L extends Labels>(labels: L, help: string, fold: 'sum' | 'primary' = 'sum') =>
+  ({ type: 'counter', scope: 'replica', fold, labels, help, buckets: null }) as const;
 
-const gauge = <const L extends Labels, const S extends Scope>(scope: S, labels: L, help: string) =>
-  ({ type: 'gauge', scope, labels, help, buckets: null }) as const;
+/** Of the whole farm. */
+const farmGauge = <const L extends Labels>(labels: L, help: string) =>
+  ({ type: 'gauge', scope: 'farm', fold: 'newest', labels, help, buckets: null }) as const;
+
+/** Of one replica. */
+const gauge = <const L extends Labels>(fold: Fold, labels: L, help: string) =>
+  ({ type: 'gauge', scope: 'replica', fold, labels, help, buckets: null }) as const;
 
 const histogram = <const L extends Labels>(labels: L, buckets: readonly number[], help: string) =>
-  ({ type: 'histogram', scope: 'replica', labels, help, buckets }) as const;
+  ({ type: 'histogram', scope: 'replica', fold: 'sum', labels, help, buckets }) as const;
 
 const SECOND = 1;
 const MINUTE = 60 * SECOND;
@@ -47,13 +59,13 @@ const rpc = ['grpc_type', 'grpc_service', 'grpc_method'] as const;
 // prettier-ignore
 export const metricTable = {
   // Bots and their sessions.
-  stationgrid_bots_connected: gauge('farm', ['instance'], 'Live bot sessions.'),
-  stationgrid_bots: gauge('farm', ['instance', 'status'], 'Live bot sessions by the status their bot reports.'),
-  stationgrid_bots_quarantined: gauge('farm', ['instance'], 'Bots that are quarantined and get no work until somebody releases them.'),
-  stationgrid_bots_by_property: gauge('replica', ['instance', 'status', 'property', 'value'], 'Sessions at home here by the value of each property in metrics.propertyLabels; a bot with two values counts in both.'),
-  stationgrid_free_capacity: gauge('replica', ['instance', 'status'], 'Leases that the sessions at home here could hold beside those they have.'),
-  stationgrid_free_capacity_by_property: gauge('replica', ['instance', 'status', 'property', 'value'], 'The same by property, as in stationgrid_bots_by_property.'),
-  stationgrid_polls_parked: gauge('replica', ['instance'], 'Polls held open until there is work for their bot.'),
+  stationgrid_bots_connected: farmGauge(['instance'], 'Live bot sessions.'),
+  stationgrid_bots: farmGauge(['instance', 'status'], 'Live bot sessions by the status their bot reports.'),
+  stationgrid_bots_quarantined: farmGauge(['instance'], 'Bots that are quarantined and get no work until somebody releases them.'),
+  stationgrid_bots_by_property: gauge('sum', ['instance', 'status', 'property', 'value'], 'Sessions at home here by the value of each property in metrics.propertyLabels; a bot with two values counts in both.'),
+  stationgrid_free_capacity: gauge('sum', ['instance', 'status'], 'Leases that the sessions at home here could hold beside those they have.'),
+  stationgrid_free_capacity_by_property: gauge('sum', ['instance', 'status', 'property', 'value'], 'The same by property, as in stationgrid_bots_by_property.'),
+  stationgrid_polls_parked: gauge('sum', ['instance'], 'Polls held open until there is work for their bot.'),
   stationgrid_poll_hold_seconds: histogram(['instance', 'cause'], buckets.call, 'How long polls were held, by what ended the hold.'),
   stationgrid_sessions_created_total: counter(['instance', 'reason'], 'Sessions created, new or replacing an older one of the same bot.'),
   stationgrid_sessions_closed_total: counter(['instance', 'reason'], 'Sessions closed.'),
@@ -61,19 +73,19 @@ export const metricTable = {
   stationgrid_quarantines_total: counter(['instance'], 'Bots put into quarantine.'),
 
   // Jobs.
-  stationgrid_jobs: gauge('farm', ['instance', 'station', 'state'], 'Jobs by state, ended ones included while they are kept.'),
-  stationgrid_oldest_queued_age_seconds: gauge('farm', ['instance'], 'How long the oldest runnable job has been queued; 0 when there is none.'),
+  stationgrid_jobs: farmGauge(['instance', 'station', 'state'], 'Jobs by state, ended ones included while they are kept.'),
+  stationgrid_oldest_queued_age_seconds: farmGauge(['instance'], 'How long the oldest runnable job has been queued; 0 when there is none.'),
   stationgrid_jobs_enqueued_total: counter(['instance'], 'Jobs enqueued.'),
   stationgrid_jobs_ended_total: counter(['instance', 'station', 'state', 'verdict'], 'Jobs that ended; the verdict is empty for those without one.'),
   stationgrid_jobs_failed_total: counter(['instance', 'cause'], 'Jobs that FAILED, which is to end without a verdict.'),
   stationgrid_job_retries_total: counter(['instance', 'cause'], 'Jobs that went back to the queue, by how their lease had ended.'),
   stationgrid_queue_wait_seconds: histogram(['instance', 'station'], buckets.wait, 'From the queue to a lease.'),
   stationgrid_station_cycle_seconds: histogram(['instance', 'station'], buckets.cycle, 'From the last start to the end of a FINISHED job: the cycle time of a station.'),
-  stationgrid_station_takt_seconds: gauge('replica', ['instance', 'station'], 'The cycle time that the configuration aims at.'),
+  stationgrid_station_takt_seconds: farmGauge(['instance', 'station'], 'The cycle time that the configuration aims at.'),
   stationgrid_first_pass_total: counter(['instance', 'station'], 'Jobs that PASSED at their first attempt. Over the FINISHED of stationgrid_jobs_ended_total it is the first-pass yield.'),
 
   // Leases.
-  stationgrid_leases: gauge('replica', ['instance', 'state'], 'Open leases of the sessions at home here.'),
+  stationgrid_leases: gauge('sum', ['instance', 'state'], 'Open leases of the sessions at home here.'),
   stationgrid_leases_granted_total: counter(['instance', 'station'], 'Leases granted.'),
   stationgrid_leases_closed_total: counter(['instance', 'state', 'cause'], 'Leases closed, by the state they ended in and what ended them.'),
   stationgrid_assignment_latency_seconds: histogram(['instance', 'station'], buckets.wait, 'From the grant of a lease to its start by the bot.'),
@@ -81,36 +93,38 @@ export const metricTable = {
   stationgrid_fenced_writes_total: counter(['what'], 'Writes for something no longer open, or through a session no longer attached. They changed nothing.'),
 
   // The shopfloor.
-  stationgrid_lanes: gauge('farm', ['instance', 'state'], 'Lanes that owe calls: due, or blocked by a dead letter.'),
-  stationgrid_owed_calls: gauge('farm', ['instance'], 'Shopfloor calls that are not settled, dead letters included.'),
-  stationgrid_oldest_owed_call_age_seconds: gauge('farm', ['instance'], 'Age of the oldest shopfloor call that is not settled; 0 when none is owed.'),
+  stationgrid_lanes: farmGauge(['instance', 'state'], 'Lanes that owe calls: due, or blocked by a dead letter.'),
+  stationgrid_owed_calls: farmGauge(['instance'], 'Shopfloor calls that are not settled, dead letters included.'),
+  stationgrid_oldest_owed_call_age_seconds: farmGauge(['instance'], 'Age of the oldest shopfloor call that is not settled; 0 when none is owed.'),
   stationgrid_shopfloor_calls_total: counter(['instance', 'method', 'outcome'], 'Sends of shopfloor calls by how they ended; refused: nothing was sent; ambiguous: no readable answer came.'),
   stationgrid_shopfloor_call_seconds: histogram(['instance', 'method'], buckets.call, 'How long sends of shopfloor calls took.'),
   stationgrid_shopfloor_calls_settled_total: counter(['instance', 'state'], 'Calls that were delivered, became a dead letter, or were skipped by an operator.'),
-  stationgrid_bridge_paused: gauge('farm', ['instance'], '1 while the shopfloor is told nothing because the database was restored and nobody has resumed the bridge.'),
-  stationgrid_shopfloor_breaker: gauge('replica', ['instance', 'state'], '1 for the state that the breaker of the shopfloor is in, 0 for the others.'),
+  stationgrid_bridge_paused: farmGauge(['instance'], '1 while the shopfloor is told nothing because the database was restored and nobody has resumed the bridge.'),
+  stationgrid_shopfloor_breaker: gauge('sum', ['instance', 'state'], '1 for the state that the breaker of the shopfloor is in, 0 for the others. Over workers: how many of them see it so.'),
 
   // The doors.
-  stationgrid_connections: gauge('replica', ['door'], 'Open connections.'),
+  stationgrid_connections: gauge('sum', ['door'], 'Open connections.'),
   stationgrid_connections_refused_total: counter(['door', 'reason'], 'Connections that were closed before they could ask anything: a limit was reached, TLS did not come about, a certificate did not verify.'),
-  stationgrid_tls_certificate_expires_timestamp_seconds: gauge('replica', [], 'When the certificate of the doors ends, in seconds since 1970; 0 without TLS.'),
+  stationgrid_tls_certificate_expires_timestamp_seconds: gauge('min', [], 'When the certificate of the doors ends, in seconds since 1970; 0 without TLS.'),
   stationgrid_tls_reload_failures_total: counter([], 'Times that changed files of `tls` could not be used, so that the certificate before them stayed.'),
 
   // The replica and its database.
-  stationgrid_replicas: gauge('farm', [], 'Replicas that were seen lately.'),
-  stationgrid_amnesty: gauge('farm', [], '1 while nobody is declared lost because the farm itself was away.'),
-  stationgrid_last_tick_timestamp_seconds: gauge('replica', [], 'When the tick last succeeded and set the gauges, in seconds since 1970.'),
+  stationgrid_replicas: farmGauge([], 'Replicas that were seen lately.'),
+  stationgrid_amnesty: farmGauge([], '1 while nobody is declared lost because the farm itself was away.'),
+  stationgrid_last_tick_timestamp_seconds: gauge('min', [], 'When the tick last succeeded and set the gauges, in seconds since 1970.'),
   stationgrid_missed_wakes_total: counter([], 'Times that the connection for wakes was lost, so that wakes may have been.'),
   stationgrid_flush_rows: histogram([], buckets.rows, 'Writes that shared a commit.'),
   stationgrid_flush_seconds: histogram([], buckets.quick, 'How long such commits took.'),
-  stationgrid_database_connections: gauge('replica', ['state'], 'Connections of the pool to PostgreSQL.'),
-  stationgrid_database_waiting: gauge('replica', [], 'Callers that wait for a connection of the pool.'),
-  stationgrid_event_loop_lag_seconds: gauge('replica', ['statistic'], 'How late the event loop was since the last scrape: median, 99th percentile, maximum.'),
+  stationgrid_database_connections: gauge('sum', ['state'], 'Connections of the pool to PostgreSQL.'),
+  stationgrid_database_waiting: gauge('sum', [], 'Callers that wait for a connection of the pool.'),
+  stationgrid_event_loop_lag_seconds: gauge('max', ['statistic'], 'How late the event loop was since the last scrape: median, 99th percentile, maximum.'),
+  stationgrid_workers: gauge('primary', ['state'], 'Processes of this host that serve as replicas: wanted, and serving. 1 and 1 without `workers`.'),
+  stationgrid_worker_deaths_total: counter([], 'Workers of this host that ended without having been told to, or did not serve in time.', 'primary'),
   stationgrid_process_cpu_seconds_total: counter([], 'CPU time of the process, user and system.'),
-  stationgrid_process_resident_memory_bytes: gauge('replica', [], 'Resident memory of the process.'),
-  stationgrid_process_heap_bytes: gauge('replica', ['state'], 'The JavaScript heap: used, and reserved.'),
-  stationgrid_process_start_time_seconds: gauge('replica', [], 'When the process started, in seconds since 1970.'),
-  stationgrid_build_info: gauge('replica', ['version', 'node'], 'Always 1; the labels say what runs.'),
+  stationgrid_process_resident_memory_bytes: gauge('sum', [], 'Resident memory of the process.'),
+  stationgrid_process_heap_bytes: gauge('sum', ['state'], 'The JavaScript heap: used, and reserved.'),
+  stationgrid_process_start_time_seconds: gauge('min', [], 'When the process started, in seconds since 1970.'),
+  stationgrid_build_info: gauge('max', ['version', 'node'], 'Always 1; the labels say what runs.'),
 
   // gRPC, under the names that dashboards know.
   grpc_server_started_total: counter(rpc, 'Calls begun.'),
@@ -126,6 +140,7 @@ export type MetricName = keyof MetricTable;
 export type DeclaredMetric = {
   readonly type: 'counter' | 'gauge' | 'histogram';
   readonly scope: Scope;
+  readonly fold: Fold;
   readonly labels: Labels;
   readonly help: string;
   /** Null unless it is a histogram. */

@@ -13,6 +13,9 @@ export type Sample = {
   readonly value: number;
 };
 
+/** The samples of a process, by the name of their metric. */
+export type Page = Readonly<Record<string, readonly Sample[]>>;
+
 /** One metric with all its samples. */
 export type Family = {
   readonly name: string;
@@ -57,3 +60,8 @@ const numberText = (value: number): string => {
 
 /** OpenMetrics wants whole bounds as `1.0`. Both formats say so: otherwise a bucket would change its name with the format. */
 const canonical = (bound: number): string => (Number.isInteger(bound) ? `${bound}.0` : String(bound));
+
+/** What another process of ours has told as its page. */
+export function toPage(told: unknown): Page {
+  return told as Page;
+}

@@ -1,7 +1,7 @@
 /** The table of declare.ts as living instruments. */
 import { Counter, Gauge, Histogram } from 'prom-client';
 import { declaredMetrics, type DeclaredMetric, type MetricName, type MetricTable } from './declare.ts';
-import type { Family } from './exposition.ts';
+import type { Family, Page } from './exposition.ts';
 
 type LabelOf<N extends MetricName> = MetricTable[N]['labels'][number];
 type InstrumentOf<N extends MetricName> = {
@@ -36,16 +36,19 @@ function toInstruments(entries: Readonly<Record<string, Counter | Gauge | Histog
   return entries as unknown as Instruments;
 }
 
-/** All samples as they stand, in the order of the table. */
-export const familiesOf = (instruments: Instruments): Promise<readonly Family[]> => {
+/** All samples as they stand. */
+export const pageOf = async (instruments: Instruments): Promise<Page> => {
   const byName: Readonly<Record<string, Counter | Gauge | Histogram>> = instruments;
-  return Promise.all(
-    declaredMetrics.map(async ({ name, type, help }) => {
-      const { values = [] } = (await byName[name]?.get()) ?? {};
-      return { name, type, help, samples: values.map((sample) => ({ name, ...renamed(sample) })) };
-    }),
-  );
+  const entries = Object.entries(byName).map(async ([name, each]) => {
+    const { values } = await each.get();
+    return [name, values.map((sample) => ({ name, ...renamed(sample) }))] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries));
 };
+
+/** In the order of the table. */
+export const familiesOf = (page: Page): readonly Family[] =>
+  declaredMetrics.map(({ name, type, help }) => ({ name, type, help, samples: page[name] ?? [] }));
 
 /** Buckets, sum and count of a histogram carry their own names. */
 const renamed = (sample: {

@@ -3,9 +3,9 @@ import type { Line } from '../core/line.ts';
 import type { Witness } from '../farm/farm.ts';
 import { formatFor } from './accept.ts';
 import { createDoorCounts, createTlsCounts, type DoorCounts, type TlsCounts } from './door-counts.ts';
-import { contentTypes, render } from './exposition.ts';
+import { contentTypes, type Page, render } from './exposition.ts';
 import { createGrpcCalls, type GrpcCalls } from './grpc-calls.ts';
-import { createInstruments, familiesOf } from './instruments.ts';
+import { createInstruments, familiesOf, pageOf } from './instruments.ts';
 import { createLabelBounds } from './label-bounds.ts';
 import { createProcessGauges, type PoolCounts } from './process-gauges.ts';
 import { createTickGauges, type TickGauges } from './tick-gauges.ts';
@@ -36,6 +36,8 @@ export type Metrics = {
   readonly contentType: (accept: string | undefined) => string;
   /** The page, in the format that `contentType` names for the same header. Runs no SQL. */
   readonly text: (accept: string | undefined) => Promise<string>;
+  /** What `text` shows, for who adds it to that of others. */
+  readonly page: () => Promise<Page>;
   /** Stops the watch over the event loop. */
   readonly close: () => void;
 };
@@ -50,6 +52,12 @@ export const createMetrics = ({ version, lines, propertyLabels, pool }: MetricsP
       if (taktMs !== null) instruments.stationgrid_station_takt_seconds.set({ instance, station }, taktMs / 1000);
     }
   }
+  instruments.stationgrid_workers.set({ state: 'wanted' }, 1);
+  instruments.stationgrid_workers.set({ state: 'serving' }, 1);
+  const page = (): Promise<Page> => {
+    own.read();
+    return pageOf(instruments);
+  };
   return {
     witness: createWitness(instruments, bounds),
     grpc: createGrpcCalls(instruments),
@@ -57,10 +65,8 @@ export const createMetrics = ({ version, lines, propertyLabels, pool }: MetricsP
     tls: createTlsCounts(instruments),
     gauges: createTickGauges(instruments, bounds, propertyLabels),
     contentType: (accept) => contentTypes[formatFor(accept)],
-    text: async (accept) => {
-      own.read();
-      return render(await familiesOf(instruments), formatFor(accept));
-    },
+    text: async (accept) => render(familiesOf(await page()), formatFor(accept)),
+    page,
     close: own.close,
   };
 };

@@ -12,6 +12,10 @@ something happens, gauges are set by the tick (every 5 s; those of the whole far
 - **Scope.** Every replica says the same of the whole \`farm\`: take the \`max\` over replicas. What is of a \`replica\` is its
   own share: take the \`sum\`. While PostgreSQL is away, gauges keep their last value;
   \`time() - stationgrid_last_tick_timestamp_seconds\` says how old they are.
+- **Fold.** With \`serve --workers\` a scrape of any door of the host shows all its workers at once, folded into one value:
+  \`sum\`, \`max\` and \`min\` over the workers that live, \`newest\` from the worker whose tick succeeded last, \`primary\` from the
+  primary, which alone knows. Counters and histograms keep what workers that are gone have counted, as far as the primary
+  had heard of it: all of it when they left in order; what a killed one counted since the scrape before is lost.
 - **No label names a bot, a serial, a job or a session.** The number of series does not depend on how many there are. Where
   callers may invent instances, stations or property values, a limit turns what is too many into \`other\`.
 - **\`instance\`** is the farm's instance, while Prometheus names the address it scraped the same. It keeps its own and
@@ -44,8 +48,15 @@ const tableOf = (head: readonly string[], rows: readonly (readonly string[])[]):
 const sectionText = ([prefix, title]: (typeof groups)[number]): string => {
   const rows = declaredMetrics
     .filter(({ name }) => name.startsWith(prefix))
-    .map(({ name, type, scope, labels, help }) => [code(name), type, scope, labels.map(code).join(', '), help]);
-  return [`## ${title}`, '', ...tableOf(['Name', 'Type', 'Scope', 'Labels', 'Meaning'], rows), ''].join('\n');
+    .map(({ name, type, scope, fold, labels, help }) => [
+      code(name),
+      type,
+      scope,
+      fold,
+      labels.map(code).join(', '),
+      help,
+    ]);
+  return [`## ${title}`, '', ...tableOf(['Name', 'Type', 'Scope', 'Fold', 'Labels', 'Meaning'], rows), ''].join('\n');
 };
 
 const bucketsText = (): string => {

@@ -13,15 +13,18 @@ export type Enact = <A extends readonly unknown[]>(
 
 export const DEFAULT_SERVER = '127.0.0.1:50051';
 
+type ServerOption = {
+  readonly flags: string;
+  readonly meaning: string;
+  readonly parse: (word: string) => string;
+};
+
+const oneServer: ServerOption = { flags: '--server <host:port>', meaning: "the farm's gRPC door", parse: address };
+
 /** A command that asks a farm: where it is, which part of it, and how the answer is shown. */
-export const asksFarm = (command: Command): Command =>
+export const asksFarm = (command: Command, { flags, meaning, parse }: ServerOption = oneServer): Command =>
   command
-    .addOption(
-      new Option('--server <host:port>', "the farm's gRPC door")
-        .env('STATIONGRID_SERVER')
-        .default(DEFAULT_SERVER)
-        .argParser(address),
-    )
+    .addOption(new Option(flags, meaning).env('STATIONGRID_SERVER').default(DEFAULT_SERVER).argParser(parse))
     .addOption(
       new Option('--instance <name>', 'the part of the farm, such as a line')
         .env('STATIONGRID_INSTANCE')

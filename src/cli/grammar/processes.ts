@@ -26,6 +26,7 @@ const served = (command: Command): Command =>
       '--ops <host:port>',
       'a door for probes and scrapes, without credentials; may be bound wide (default: none)',
     )
+    .option('--workers <n>', 'processes of this host that serve, each as a replica (default: 1)')
     .option(OVERRIDE_FLAG, 'bind doors wide without TLS or credentials; never in production')
     .option('--log-level <level>', 'debug, info, warn or error (default: info)')
     .option('--log-format <format>', 'json, pretty, or auto: pretty on a terminal (default: auto)');
@@ -33,6 +34,8 @@ const served = (command: Command): Command =>
 const serveHelp = `
 It serves when GET /readyz on the HTTP door answers 200. SIGTERM and SIGINT: it takes no more work, answers parked
 polls, writes what is to be written and leaves; a second one leaves at once.
+
+With --workers 2 or more, SIGUSR2 replaces the workers one after another, each by one that has read the configuration anew.
 `;
 
 export const serveGrammar = (parent: Command, enact: Enact): void => {

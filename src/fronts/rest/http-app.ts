@@ -8,8 +8,11 @@ import { answerBroken } from './broken-requests.ts';
 import { guard, type Names } from './guard.ts';
 import { type Problem, PROBLEM_TYPE, problemHeaders, problemOf } from './problem.ts';
 
+/** What of a replica every door needs. */
+type Seams = Pick<Home, 'clock' | 'limits' | 'log' | 'newId'>;
+
 export type AppOptions = {
-  readonly home: Home;
+  readonly home: Seams;
   readonly address: { readonly host: string; readonly port: number };
   readonly entrance: Entrance;
   /** What requests may call this door. */
@@ -79,7 +82,7 @@ export const openApp = async (
 };
 
 /** Whoever reads its answer slowly does so for as long as a stopping replica has, and no longer. */
-const stop = async (app: FastifyInstance, { keeper }: Entrance, { clock, limits }: Home): Promise<void> => {
+const stop = async (app: FastifyInstance, { keeper }: Entrance, { clock, limits }: Seams): Promise<void> => {
   const closed = new AbortController();
   const closes = app.close().finally(() => closed.abort());
   keeper.close();
@@ -94,7 +97,7 @@ export const answer = (reply: FastifyReply, said: Problem, error?: unknown): Fas
 };
 
 const logBug =
-  ({ log }: Home) =>
+  ({ log }: Seams) =>
   (error: unknown): void => {
     log.error({ err: error }, 'a request failed by a fault of ours');
   };

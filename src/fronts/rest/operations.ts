@@ -1,5 +1,6 @@
 /** What probes and scrapers ask: on the HTTP door, and on a door of their own. */
 import type { FastifyInstance } from 'fastify';
+import type { Readiness } from '../../core/readiness.ts';
 import { asks } from './admit-requests.ts';
 import { answer, type AppOptions, createApp, type HttpDoor, openApp } from './http-app.ts';
 import { problem } from './problem.ts';
@@ -9,15 +10,14 @@ export type Operations = {
     readonly contentType: (accept: string | undefined) => string;
     readonly text: (accept: string | undefined) => Promise<string>;
   };
-  /** `why` in words, empty when all is well. */
-  readonly ready: () => Promise<{ readonly ok: boolean; readonly why: string }>;
+  readonly ready: () => Promise<Readiness>;
 };
 
 export const addOperations = (app: FastifyInstance, { metrics, ready }: Operations): void => {
   app.get('/livez', asks('read-health'), (_request, reply) => reply.type('text/plain').send('ok\n'));
   app.get('/readyz', asks('read-health'), async (_request, reply) => {
     const { ok, why } = await ready();
-    if (ok) return reply.type('text/plain').send('ok\n');
+    if (ok) return reply.type('text/plain').send(why === '' ? 'ok\n' : `ok: ${why}\n`);
     return answer(reply, problem(503, 'NOT_READY', `The replica is not ready: ${why}.`));
   });
   app.get('/metrics', asks('read-metrics'), async ({ headers: { accept } }, reply) =>

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Admission } from '../../farm/admit.ts';
+import type { Home } from '../../farm/home.ts';
 import { admitRequests, asks, type Route } from './admit-requests.ts';
 import { trackMethods } from './allowed-methods.ts';
 import { answer, type AppOptions, createApp, type HttpDoor, openApp } from './http-app.ts';
@@ -13,6 +14,7 @@ import { addWhoAmI } from './who-am-i.ts';
 
 export type HttpOptions = AppOptions &
   Operations & {
+    readonly home: Home;
     readonly admission: Admission;
     /** Other doors, to be named at `/`. */
     readonly doors?: readonly DoorSign[];

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { EMBEDDED_CONNECTIONS_MAX } from '../../core/limits.ts';
 import type { PostgresBinaries } from './binaries.ts';
 import type { EmbeddedFolder } from './folder.ts';
 import type { Launcher } from './launcher.ts';
@@ -13,7 +14,7 @@ const durable = { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' 
 
 const settings = {
   listen_addresses: '',
-  max_connections: '200',
+  max_connections: String(EMBEDDED_CONNECTIONS_MAX),
   timezone: 'UTC',
   log_timezone: 'UTC',
   log_checkpoints: 'off',
