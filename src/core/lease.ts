@@ -166,3 +166,8 @@ export const completionEvent = (code: number): LeaseEvent => {
       return 'COMPLETED_FAILING';
   }
 };
+
+const LEASE_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Whether it can be a lease of ours; what cannot was never given out here. */
+export const isLeaseId = (text: string): boolean => LEASE_ID.test(text);

@@ -1,4 +1,5 @@
 /** Results of a lease that still runs (stationgrid.v1 Results.ReportTestResults). */
+import { isLeaseId } from '../core/lease.ts';
 import type { BotIdentity } from '../core/principal.ts';
 import { Refusal } from '../core/refusal.ts';
 import type { TestResult } from '../core/test-result.ts';
@@ -24,7 +25,9 @@ export const reportTestResults = async (home: Home, report: Reported): Promise<R
     session.seenMs = home.clock.monotonicMs();
     const { name, attachEpoch } = session;
     const { leaseId, results } = report;
-    const stored = await home.report({ session: { name, attachEpoch }, leaseId, results });
+    const stored = isLeaseId(leaseId)
+      ? await home.report({ session: { name, attachEpoch }, leaseId, results })
+      : 'fenced';
     if (stored === 'moved') {
       // What this replica remembers is old; the lease may well be open, through another one.
       dropSession(home.sessions, session, 'changed');

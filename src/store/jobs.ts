@@ -83,7 +83,7 @@ export const lockJobs = async (
   return [...named, ...mates];
 };
 
-/** Writes back every column a transition may change. */
+/** Writes back every column a transition may change. The ids are given twice, so that no plan reads more than those. */
 export const updateJobs = async (db: Queryable, jobs: readonly JobRow[]): Promise<void> => {
   if (jobs.length === 0) return;
   await db.query(
@@ -98,8 +98,8 @@ export const updateJobs = async (db: Queryable, jobs: readonly JobRow[]): Promis
        "avoidedBots" text[], "gateClearedUntil" timestamptz, "botId" text, "cancelReason" text, verdict text,
        failure text, "leaseCode" integer, reason text, "resultType" text, result text, "queuedAt" timestamptz, "startedAt" timestamptz,
        "endedAt" timestamptz)
-     where j.id = r.id`,
-    [asJson(jobs)],
+     where j.id = r.id and j.id = any($2::bigint[])`,
+    [asJson(jobs), jobs.map(({ id }) => id)],
   );
 };
 

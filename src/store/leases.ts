@@ -58,6 +58,7 @@ export const readLeases = async (db: Queryable, ids: readonly string[]): Promise
   return rows;
 };
 
+/** The ids are given twice, so that no plan reads more than those. */
 export const updateLeases = async (db: Queryable, leases: readonly LeaseRow[]): Promise<void> => {
   if (leases.length === 0) return;
   await db.query(
@@ -68,8 +69,8 @@ export const updateLeases = async (db: Queryable, leases: readonly LeaseRow[]): 
      from jsonb_to_recordset($1::jsonb) as r(
        id uuid, "sessionName" text, state text, "echoedAt" timestamptz, "absentAt" timestamptz, "startedAt" timestamptz,
        "cancelAskedAt" timestamptz, "executionDeadline" timestamptz, "closedAt" timestamptz, "closedReason" text)
-     where l.id = r.id`,
-    [asJson(leases)],
+     where l.id = r.id and l.id = any($2::uuid[])`,
+    [asJson(leases), leases.map(({ id }) => id)],
   );
 };
 

@@ -35,6 +35,12 @@ columnTypes.setTypeParser(INT8, Number);
 columnTypes.setTypeParser(INT8_ARRAY, (text: string) => text.slice(1, -1).split(',').filter(Boolean).map(Number));
 
 /**
+ * Prepared statements keep the plan they once had. A farm begins with empty tables, where reading the whole of one is the
+ * best plan; it must not be left with that when they have grown.
+ */
+const ALWAYS_BY_INDEX = '-c enable_seqscan=off';
+
+/**
  * The pool of one replica. `onLost` hears of connections that broke while nothing ran on them; the pool replaces them by
  * itself, so this is for the log.
  */
@@ -47,6 +53,7 @@ export function createPool(
     Client: PreparingClient,
     pipeline: true,
     connectionString: url,
+    options: ALWAYS_BY_INDEX,
     application_name: 'stationgrid',
     max: limits.connectionsMax,
     connectionTimeoutMillis: limits.connectMs,

@@ -5,13 +5,16 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
 
+/** PostgreSQL cuts longer ones off at 63. */
+const NAME_LENGTH = 32;
+
 const names = new Map<string, string>();
 
 /** Under which a text is prepared, on every connection. */
 export const nameOf = (text: string): string => {
   const known = names.get(text);
   if (known !== undefined) return known;
-  const name = createHash('md5').update(text).digest('hex');
+  const name = createHash('sha256').update(text).digest('hex').slice(0, NAME_LENGTH);
   names.set(text, name);
   return name;
 };
@@ -25,10 +28,31 @@ type Send = (asked: unknown, values: unknown, callback: unknown) => never;
  */
 export class PreparingClient extends pg.Client {
   readonly #send = toSend(super.query.bind(this));
+  /** Within which one statement is answered, or the network has lost the answer. */
+  readonly #answerMs: number;
+  #unanswered = 0;
+
+  constructor(config: pg.ClientConfig = {}) {
+    super(config);
+    this.#answerMs = config.query_timeout ?? 0;
+  }
 
   override query(asked: unknown, values?: unknown, callback?: unknown): never {
     if (typeof asked !== 'string' || !Array.isArray(values)) return this.#send(asked, values, callback);
-    return this.#send({ name: nameOf(asked), text: asked }, values, callback);
+    // It is answered after those before it, each of which has its own time.
+    const query_timeout = this.#answerMs * (this.#unanswered + 1);
+    const answer = this.#send({ name: nameOf(asked), text: asked, query_timeout }, values, callback);
+    this.#count(answer);
+    return answer;
+  }
+
+  #count(answer: unknown): void {
+    if (!(answer instanceof Promise)) return;
+    const heard = (): void => {
+      this.#unanswered -= 1;
+    };
+    this.#unanswered += 1;
+    answer.then(heard, heard);
   }
 }
 

@@ -11,7 +11,10 @@ export type TransactionSeams = {
 };
 
 /** Deadlock, serialization failure, lock timeout: another transaction was in the way; the same one may pass now. */
-const RETRYABLE: ReadonlySet<unknown> = new Set(['40P01', '40001', '55P03']);
+const LOCK_TROUBLE = ['40P01', '40001', '55P03'];
+/** A table has changed under a prepared statement, or the server has forgotten it: on another connection it is there. */
+const STALE_PLANS: ReadonlySet<unknown> = new Set(['0A000', '26000']);
+const RETRYABLE: ReadonlySet<unknown> = new Set([...LOCK_TROUBLE, ...STALE_PLANS]);
 const RETRIES_MAX = 3;
 const RETRY_JITTER_MS = 20;
 
@@ -41,16 +44,20 @@ const once = async <T>(pool: pg.Pool, work: (db: Queryable) => Promise<T>): Prom
     await client.query('begin');
     const result = await work(inside.db);
     await inside.end();
-    const { command } = await client.query('commit');
-    // So PostgreSQL answers when a statement had failed, and nobody looked.
-    if (command === 'ROLLBACK') throw new Error('a transaction was committed after a statement of it had failed');
+    const failure = inside.firstFailure();
+    // Nobody looked. PostgreSQL would answer the commit, and have rolled back.
+    if (failure !== null) throw failure;
+    await client.query('commit');
     return result;
   } catch (error) {
     await inside.end();
+    const cause = inside.firstFailure() ?? error;
     await client.query('rollback').catch(() => {
       broken = true;
     });
-    throw error;
+    // Its prepared statements are not what the server has any more.
+    if (STALE_PLANS.has(sqlState(cause))) broken = true;
+    throw cause;
   } finally {
     // A connection that cannot roll back is not fit for the next one.
     client.release(broken);
@@ -59,24 +66,41 @@ const once = async <T>(pool: pg.Pool, work: (db: Queryable) => Promise<T>): Prom
 
 /**
  * What a transaction is given of its connection. Statements are answered in the order in which they were asked, so the end
- * waits for the last; what a branch of the work that did not hear of a failure asks after it would run outside.
+ * waits for the last; what a branch of the work that did not hear of a failure asks after it would run outside. And the first
+ * that fails is the cause: of those behind it the server says only that the transaction is aborted, and whoever asked
+ * several at once may hear of that first.
  */
-const between = (client: pg.ClientBase): { readonly db: Queryable; readonly end: () => Promise<void> } => {
+const between = (client: pg.ClientBase): Inside => {
   let isOver = false;
   let last: Promise<unknown> = Promise.resolve();
+  let failure: Error | null = null;
   const query = (text: string, values?: unknown[]): Promise<unknown> => {
     if (isOver) return Promise.reject(new Error('a statement was asked of a transaction that was over'));
-    last = values === undefined ? client.query(text) : client.query(text, values);
-    return last;
+    const answer = values === undefined ? client.query(text) : client.query(text, values);
+    last = answer.catch((error: unknown) => {
+      failure ??= toError(error);
+    });
+    return answer;
   };
   return {
     db: toQueryable(query),
     end: async () => {
       isOver = true;
-      await last.catch(() => undefined);
+      await last;
     },
+    firstFailure: () => failure,
   };
 };
+
+type Inside = {
+  readonly db: Queryable;
+  /** Resolves when nothing is asked any more and all was answered. */
+  readonly end: () => Promise<void>;
+  /** Of its statements; null: none has failed. */
+  readonly firstFailure: () => Error | null;
+};
+
+const toError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(String(thrown)));
 
 /** The store asks in this one of pg's ways. */
 function toQueryable(query: (text: string, values?: unknown[]) => Promise<unknown>): Queryable {

@@ -67,6 +67,20 @@ describe('the pool', () => {
     expect(counted.rows).toEqual([{ steps: [1, 2] }]);
   });
 
+  it('fails with the statement that failed, however deep it was asked', async () => {
+    pool = createPool(database.url);
+    const deep = async (db: Queryable): Promise<void> => {
+      const inner = async (): Promise<void> => {
+        await Promise.all([db.query('select 1 / $1::integer', [0])]);
+      };
+      await Promise.all([inner()]);
+    };
+    const writing = inTransaction({ pool, random: () => 0, sleep: () => Promise.resolve() }, (db) =>
+      Promise.all([deep(db), db.query('select $1::integer', [1]), db.query('select $1::integer', [2])]),
+    );
+    await expect(writing).rejects.toMatchObject({ code: '22012' });
+  });
+
   it('fails with the statement that failed, and keeps nothing of those asked with it', async () => {
     pool = createPool(database.url);
     const writing = inTransaction({ pool, random: () => 0, sleep: () => Promise.resolve() }, (db) =>
@@ -85,7 +99,7 @@ describe('the pool', () => {
     const careless = inTransaction({ pool, random: () => 0, sleep: () => Promise.resolve() }, async (db) => {
       await db.query('select 1 / $1::integer', [0]).catch(() => undefined);
     });
-    await expect(careless).rejects.toThrow('after a statement of it had failed');
+    await expect(careless).rejects.toMatchObject({ code: '22012' });
   });
 
   it('lets no branch of a transaction that has failed go on', async () => {

@@ -1,4 +1,5 @@
 /** From a BotSession as bots send it to what the farm hears. Odd bots are tolerated, text that cannot be stored is not. */
+import { isLeaseId } from '../../core/lease.ts';
 import type { Limits } from '../../core/limits.ts';
 import { bareKey, canonicalProperties, propertiesText } from '../../core/match.ts';
 import { invalid } from '../../core/refusal.ts';
@@ -121,9 +122,6 @@ const dutsOf = ({ devices }: Worker, limits: Limits): SelfDescription['duts'] =>
     return serials.length === 0 ? [] : [serials];
   });
 
-/** Ours are; what is none was never given out here. */
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
 const leaseOf = (lease: Lease, limits: Limits): ReportedLease => {
   const { id, state } = lease;
   switch (state) {
@@ -135,7 +133,7 @@ const leaseOf = (lease: Lease, limits: Limits): ReportedLease => {
       return { id, state: 'CANCELLED' };
     case LeaseState.COMPLETED:
       // The end of a lease that was never ours: as good as let go of, and nothing to look up.
-      if (!UUID.test(id)) return { id, state: 'CANCELLED' };
+      if (!isLeaseId(id)) return { id, state: 'CANCELLED' };
       return { id, state: 'COMPLETED', completion: completionOf(lease, limits) };
     default:
       return { id, state: 'UNKNOWN' };

@@ -372,12 +372,12 @@ test('results arrive while the lease runs, once each, and not after it has ended
     max: 3.5,
     verdict: TestStatus.FAILED,
   };
-  const report = (status: TestStatus, testId = 'FAT.Probe') =>
+  const report = (status: TestStatus, testId = 'FAT.Probe', leaseId = created.leases[0]!.id) =>
     door.call(
       ResultsService.reportTestResults,
       ReportTestResultsRequest.create({
         session: created.name,
-        leaseId: created.leases[0]!.id,
+        leaseId,
         results: [
           {
             testId,
@@ -397,6 +397,8 @@ test('results arrive while the lease runs, once each, and not after it has ended
     reason: 'RESULT_STATUS',
   });
   expect(await refusedBy(report(TestStatus.PASSED, ''))).toMatchObject({ code: 3, reason: 'NAME_EMPTY' });
+  for (const leaseId of ['', 'no lease of ours', 'a\0', '00000000-0000-4000-8000-000000000000'])
+    expect(await report(TestStatus.PASSED, 'FAT.Probe', leaseId)).toMatchObject({ stored: 0, fenced: true });
   // A completion without results stands on those reported before.
   await update(door, showing(created, LeaseState.COMPLETED));
   expect((await getJob(door, id)).verdict).toBe(Verdict.VERDICT_PASSED);

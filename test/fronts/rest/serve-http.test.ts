@@ -269,7 +269,14 @@ test('results are reported and listed, and a watch ends with the job', async () 
     .map((line) => JSON.parse(line));
   // It began with the job as it was then, wherever that stood, and missed nothing of what followed.
   const [first, ...followed] = lines.map(({ event }) => event);
-  const story = ['LEASE_GRANTED', 'LEASE_STARTED', 'RESULTS_REPORTED', 'LEASE_COMPLETED', 'JOB_FINISHED'];
+  const story = [
+    'JOB_ENQUEUED',
+    'LEASE_GRANTED',
+    'LEASE_STARTED',
+    'RESULTS_REPORTED',
+    'LEASE_COMPLETED',
+    'JOB_FINISHED',
+  ];
   expect(first).toBeNull();
   expect(followed.length).toBeGreaterThan(0);
   expect(followed).toEqual(story.slice(-followed.length));
