@@ -2,6 +2,7 @@
 import type { Config } from './config.ts';
 import { createLog, type Log } from './log.ts';
 import { openPool, prepareDatabase } from './main/open-database.ts';
+import { hearReplace } from './main/hear-replace.ts';
 import { type Doors, openDoors } from './main/open-doors.ts';
 import { openFarm } from './main/open-farm.ts';
 import { ownOperations } from './main/own-operations.ts';
@@ -20,11 +21,14 @@ export type Serving = Doors & {
  * Serves until the signal aborts.
  * @throws CannotStart (exit 78) when the configuration, the machine or the database must be changed first.
  */
-export const serve = (config: Config, parts: Omit<PrimaryParts, 'log'>): Promise<Serving> => {
+export const serve = (config: Config, parts: Omit<PrimaryParts, 'log' | 'replace'>): Promise<Serving> => {
   const log = createLog(config.log);
+  const replace = hearReplace(log);
   // A log whose reader has died must not take the farm with it.
   process.stderr.on('error', () => undefined);
-  return config.workers === 1 ? serveAlone(config, log, parts.signal) : servePrimary(config, { ...parts, log });
+  return config.workers === 1
+    ? serveAlone(config, log, parts.signal)
+    : servePrimary(config, { ...parts, log, replace });
 };
 
 const serveAlone = async (config: Config, log: Log, signal: AbortSignal): Promise<Serving> => {

@@ -7,3 +7,6 @@ export const processClock: Clock = {
   monotonicMs: () => performance.now(),
   sleep: (ms, signal) => wait(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined),
 };
+
+/** Sleeps without keeping the process alive. */
+export const sleepAside = (ms: number): Promise<void> => wait(ms, undefined, { ref: false });

@@ -41,7 +41,7 @@ export const limitTable = {
   workers: {
     max: [8, 'Most workers of one host. Each takes the connections of a replica to the database.'],
     startMs: [60 * SECOND, 'A worker must serve within this after its start, or is killed and started anew.'],
-    stopMs: [30 * SECOND, 'A worker that was told to stop and still lives after this is killed.'],
+    stopMs: [20 * SECOND, 'A worker that was told to stop and still lives after this is killed. Less than what Kubernetes gives the host.'],
     answerMs: [2 * SECOND, 'A worker that does not answer its primary within this counts as not serving; its metrics are shown as it told them last.'],
     silentMs: [60 * SECOND, 'A worker that has answered nothing for this long is killed and started anew.'],
     backoffMinMs: [250, 'Wait before a worker that died is started anew; doubles with every death.'],

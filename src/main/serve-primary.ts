@@ -11,6 +11,7 @@ import { createHostMetrics, type HostMetrics } from '../metrics/host-metrics.ts'
 import { processClock } from '../process-clock.ts';
 import { forkWith } from '../workers/fork.ts';
 import { Supervisor } from '../workers/supervisor.ts';
+import type { Replace } from './hear-replace.ts';
 import { prepareDatabase } from './open-database.ts';
 import { type Doors, openOpsDoor } from './open-doors.ts';
 import { stopOn, type Undo, unwind } from './undo.ts';
@@ -19,6 +20,7 @@ import { VERSION } from './version.ts';
 export type PrimaryParts = {
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly replace: Replace;
   /** Reads the configuration as workers that start from now on will. @throws when it is wrong. */
   readonly reread: () => unknown;
 };
@@ -29,7 +31,7 @@ export type PrimaryParts = {
  */
 export const servePrimary = async (
   config: Config,
-  { log, signal, reread }: PrimaryParts,
+  { log, signal, replace, reread }: PrimaryParts,
 ): Promise<Doors & { readonly stopped: Promise<void> }> => {
   const undo: Undo = [];
   try {
@@ -45,8 +47,7 @@ export const servePrimary = async (
     const operations = operationsOf(supervisor, metrics);
     // Open before the workers are there and until they are gone, so that it can be asked what is missing.
     const opsUrl = await openOps(config, { log, metrics, operations, undo });
-    // From the start to the end: unheard, the signal would end this process.
-    undo.push(rollOnSignal(supervisor, log, reread));
+    replace.by(() => roll(supervisor, log, reread));
     undo.push(() => supervisor.stop());
     process.once('exit', () => {
       if (signal.aborted) supervisor.killAll();
@@ -120,23 +121,16 @@ const openOps = (
   return openOpsDoor(config, seams, { operations, entrances, undo });
 };
 
-/** SIGUSR2: the workers are replaced, by ones that have read the configuration anew. What the primary has read stays. */
-const rollOnSignal = (supervisor: Supervisor, log: Log, reread: () => unknown): Undo[number] => {
-  const roll = (): void => {
-    try {
-      reread();
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      log.error({ why }, 'the configuration cannot be used: the workers go on with what they have');
-      return;
-    }
-    void supervisor.roll();
-  };
-  process.on('SIGUSR2', roll);
-  return () => {
-    process.off('SIGUSR2', roll);
-    return Promise.resolve();
-  };
+/** The workers are replaced by ones that have read the configuration anew. What the primary has read stays. */
+const roll = (supervisor: Supervisor, log: Log, reread: () => unknown): void => {
+  try {
+    reread();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    log.error({ why }, 'the configuration cannot be used: the workers go on with what they have');
+    return;
+  }
+  void supervisor.roll();
 };
 
 const stopOrLose = async (

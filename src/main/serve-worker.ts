@@ -3,8 +3,9 @@ import type { Config } from '../config.ts';
 import { Refusal } from '../core/refusal.ts';
 import type { Operations } from '../fronts/rest/operations.ts';
 import { createLog } from '../log.ts';
-import { processClock } from '../process-clock.ts';
+import { processClock, sleepAside } from '../process-clock.ts';
 import { joinPrimary, type Primary } from '../workers/fork.ts';
+import { endOrphaned } from './end-orphaned.ts';
 import { joinDatabase } from './open-database.ts';
 import { openDoors } from './open-doors.ts';
 import { openFarm, type OpenFarm } from './open-farm.ts';
@@ -50,6 +51,8 @@ const live = async (
   const { workers } = config.limits;
   const log = createLog(config.log).child({ worker: number });
   process.stderr.on('error', () => undefined);
+  const exit = (code: number): void => process.exit(code);
+  endOrphaned({ lost: primary.lost, stopMs: workers.stopMs, log, sleep: sleepAside, exit });
   const undo: Undo = [];
   try {
     const beginning = await primary.ask('begin', null, workers.startMs);
@@ -61,8 +64,8 @@ const live = async (
     const own = { ...config, doors: { ...config.doors, ops: null } };
     const { grpcAddress, httpUrl } = await openDoors(own, farm, { operations, undo });
     log.info({ grpcAddress, httpUrl, replica: farm.home.replica, pid: process.pid }, 'a worker of the farm serves');
-    primary.lost.addEventListener('abort', () => log.error({}, 'the primary process is gone'));
-    await primary.ask('serving', { grpcAddress, httpUrl }, workers.answerMs);
+    // A primary that is busy starting others is no reason to leave: bots are served already.
+    await primary.ask('serving', { grpcAddress, httpUrl }, workers.startMs);
   } catch (error) {
     await unwind(log, undo);
     throw error;

@@ -14,8 +14,8 @@ export type Scope = 'farm' | 'replica';
 
 /**
  * How the values of a host's workers become one (`serve --workers`). `sum`, `max`, `min`: over those that live; counters
- * and histograms keep what workers that are gone have counted. `newest`: all from the worker whose tick succeeded last, so
- * that the values fit each other. `primary`: only the primary knows.
+ * and histograms keep what workers that are gone have counted. `newest`: all from the worker whose tick succeeded last, of
+ * those that have them, so that the values fit each other. `primary`: only the primary knows.
  */
 export type Fold = 'sum' | 'max' | 'min' | 'newest' | 'primary';
 

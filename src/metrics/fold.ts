@@ -48,9 +48,15 @@ const counted = (pages: readonly Page[]): Page =>
 
 const TICKED = 'stationgrid_last_tick_timestamp_seconds';
 
+/** Of the gauges that are read from the database after a tick, one that is there as soon as they are. */
+const SURVEYED = 'stationgrid_owed_calls';
+
+/** Of a worker that has ticked and not yet read, half the values of the farm are missing: any other is to be preferred. */
 const newestOf = (pages: readonly Page[]): Page => {
   const tickedAt = (page: Page): number => page[TICKED]?.[0]?.value ?? 0;
-  return pages.reduce((newest, page) => (tickedAt(page) > tickedAt(newest) ? page : newest), pages[0] ?? {});
+  const surveyed = pages.filter((page) => (page[SURVEYED] ?? []).length > 0);
+  const [first = {}, ...others] = surveyed.length > 0 ? surveyed : pages;
+  return others.reduce((newest, page) => (tickedAt(page) > tickedAt(newest) ? page : newest), first);
 };
 
 const two: Readonly<Record<Exclude<Fold, 'newest' | 'primary'>, (a: number, b: number) => number>> = {

@@ -1,15 +1,21 @@
 /** Workers as node:cluster has them: processes of this very command that share its listening sockets. */
-import cluster from 'node:cluster';
+import cluster, { type Worker } from 'node:cluster';
 import type { Clock } from '../core/clock.ts';
-import { type Answers, type Ask, openExchange } from './exchange.ts';
+import { type Answers, type Ask, openExchange, Unanswered } from './exchange.ts';
 import type { AskedOfPrimary, AskedOfWorker } from './talk.ts';
 import { closeUntaken } from './untaken.ts';
 
 /** How a process ended. */
-export type Ending = { readonly code: number | null; readonly signal: string | null };
+export type Ending = {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** In words, why there never was one: its program is gone, or the machine has no room for it. Absent: there was. */
+  readonly why?: string;
+};
 
 /** A worker's process, as its primary has it. */
 export type WorkerProcess = {
+  /** 0: it could not be started. */
   readonly pid: number;
   readonly ask: Ask<AskedOfWorker>;
   readonly ended: Promise<Ending>;
@@ -31,7 +37,9 @@ export const forkWith =
   (number, answers) => {
     // The primary accepts and deals connections out in turn. Left to the kernel, most would go to one or two workers.
     cluster.schedulingPolicy = cluster.SCHED_RR;
-    const worker = cluster.fork({ [WORKER]: String(number) });
+    const started = startProcess(number);
+    if ('neverWas' in started) return unborn(started.neverWas);
+    const { worker } = started;
     closeUntaken(worker.process, clock);
     const over = new AbortController();
     const ended = new Promise<Ending>((resolve) => {
@@ -56,6 +64,24 @@ export const forkWith =
       kill: () => void worker.process.kill('SIGKILL'),
     };
   };
+
+/** Node tells by an event of most processes that it could not start, throws for others, and says of neither that it ended. */
+const startProcess = (number: number): { readonly worker: Worker } | { readonly neverWas: Promise<string> } => {
+  try {
+    const worker = cluster.fork({ [WORKER]: String(number) });
+    if (worker.process.pid !== undefined) return { worker };
+    return { neverWas: new Promise((resolve) => worker.once('error', ({ message }) => resolve(message))) };
+  } catch (error) {
+    return { neverWas: Promise.resolve(error instanceof Error ? error.message : String(error)) };
+  }
+};
+
+const unborn = (neverWas: Promise<string>): WorkerProcess => ({
+  pid: 0,
+  ask: () => Promise.reject(new Unanswered('the process could not be started')),
+  ended: neverWas.then((why) => ({ code: null, signal: null, why })),
+  kill: () => undefined,
+});
 
 /** The other end, in the worker. */
 export type Primary = {

@@ -62,7 +62,8 @@ export const forkMember = (parts: MemberParts, { process, place }: Pick<Member, 
       return null;
     },
     counted: ({ page }) => {
-      witness.counted(process, page);
+      // Node may tell of an end before it hands over what was said last, and the dead count no more.
+      if (!hasEnded(member)) witness.counted(process, page);
       return null;
     },
   });
@@ -130,7 +131,11 @@ export const endingOf = ({ place, worker, refusal }: Member, ending: Ending): Re
 });
 
 /** Why it never served. */
-export const failureOf = ({ refusal, place }: Member, { code, signal }: Ending): Error =>
-  refusal === ''
-    ? new Error(`worker ${place} ended with ${signal ?? `exit code ${String(code)}`} before it served`)
-    : new CannotStart(refusal);
+export const failureOf = ({ refusal, place }: Member, { code, signal, why }: Ending): Error => {
+  if (refusal !== '') return new CannotStart(refusal);
+  return new Error(
+    why === undefined
+      ? `worker ${place} ended with ${signal ?? `exit code ${String(code)}`} before it served`
+      : `the process of worker ${place} could not be started: ${why}`,
+  );
+};

@@ -190,6 +190,8 @@ export class Supervisor {
       place.successor = successor;
       const serves = await successor.began;
       place.successor = null;
+      // Told to stop like all others.
+      if (this.#isStopping()) return;
       if (!serves) {
         const facts = endingOf(successor, await successor.worker.ended);
         log.error(facts, 'a new worker could not start: those that are left go on as they are');

@@ -47,6 +47,19 @@ test('what is of the whole farm comes from the worker that has heard of it last'
   expect(valuesOf(folded.page({}), 'stationgrid_jobs')).toEqual([4]);
 });
 
+test('a worker that has ticked but not yet read what is of the whole farm hides it from nobody', () => {
+  const folded = createFolded();
+  folded.heard(1, {
+    ...of('stationgrid_last_tick_timestamp_seconds', 1_000),
+    ...of('stationgrid_replicas', 3),
+    ...of('stationgrid_owed_calls', 7, { instance }),
+  });
+  folded.heard(2, { ...of('stationgrid_last_tick_timestamp_seconds', 1_005), ...of('stationgrid_replicas', 4) });
+  expect(valuesOf(folded.page({}), 'stationgrid_owed_calls')).toEqual([7]);
+  // The values of one scrape fit each other.
+  expect(valuesOf(folded.page({}), 'stationgrid_replicas')).toEqual([3]);
+});
+
 test('what a worker has counted outlives it, what it held does not', () => {
   const folded = createFolded();
   const told = (jobs: number, parked: number): Page => ({

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { CannotStart } from '../../src/core/cannot-start.ts';
+import { defaultLimits } from '../../src/core/limits.ts';
 import { openScriptedHost } from './scripted-host.ts';
 
 test('the first worker is started alone, so that what is wrong with the configuration is said once', async () => {
@@ -192,6 +194,34 @@ test('at the stop all are told at once, and whoever does not follow in time is k
   expect(forked[2]!.heard).toEqual(['stop', 'SIGKILL']);
   expect(forked).toHaveLength(4);
   expect(await supervisor.readiness()).toMatchObject({ ok: false, why: 'the farm is shutting down' });
+});
+
+test('a stop while workers are replaced ends that too, and is no failure of the successor', async () => {
+  const { supervisor, forked, log, nth, start } = openScriptedHost(2);
+  await start();
+  const rolling = supervisor.roll();
+  // It has not begun yet.
+  const successor = await nth(3);
+  await supervisor.stop();
+  await rolling;
+  expect(successor.heard).toEqual(['SIGKILL', 'stop']);
+  expect(forked).toHaveLength(3);
+  expect(log).toEqual(['the workers are replaced, one after another']);
+});
+
+test('what is heard of a worker after its end does not count, or it would count twice', async () => {
+  const { forked, counted, gone, start } = openScriptedHost(2);
+  await start();
+  await forked[0]!.ends({ code: 0 });
+  await forked[0]!.tell.counted({ page: 'last word' });
+  expect({ counted, gone }).toEqual({ counted: [], gone: [1] });
+});
+
+test('a host is given longer to stop by Kubernetes than its workers by their primary', () => {
+  const values = readFileSync(new URL('../../helm/stationgrid/values.yaml', import.meta.url), 'utf8');
+  const graceS = Number(/^terminationGracePeriodSeconds: (\d+)$/m.exec(values)?.[1]);
+  // What is left is for the primary and its database.
+  expect(defaultLimits.workers.stopMs + 5_000).toBeLessThanOrEqual(graceS * 1000);
 });
 
 test('those that serve are asked what they have counted; a last word is taken too, and whoever is gone is told', async () => {
