@@ -123,7 +123,9 @@ const removeAbandoned = (within: string): void => {
     const folder = join(within, name);
     try {
       const postmaster = postmasterOf(folder);
-      if (postmaster !== null) process.kill(postmaster, 'SIGQUIT');
+      // Its number may be another's by now.
+      const words = readFileSync(`/proc/${String(postmaster)}/cmdline`, 'utf8');
+      if (postmaster !== null && words.includes(folder)) process.kill(postmaster, 'SIGQUIT');
     } catch {
       // It has ended already.
     }

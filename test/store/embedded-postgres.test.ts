@@ -17,7 +17,7 @@ import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findPostgresBinaries } from '../../src/store/embedded/binaries.ts';
 import { embeddedFolder } from '../../src/store/embedded/folder.ts';
-import { readPostmasterPid } from '../../src/store/embedded/postmaster.ts';
+import { readPostmasterPid, stopPostmaster } from '../../src/store/embedded/postmaster.ts';
 import type { EmbeddedPostgres } from '../../src/store/embedded-postgres.ts';
 import { startEmbeddedPostgres } from '../../src/store/embedded-postgres.ts';
 import { checkServer, createPool } from '../../src/store/pool.ts';
@@ -140,6 +140,15 @@ describe('the embedded PostgreSQL', () => {
     rmSync(folder, { recursive: true });
     expect((await start(long)).url).toBe(first.url);
     rmSync(folder, { recursive: true });
+  });
+
+  it('leaves the server of another farm alone, though a pid file that was left behind names it', async () => {
+    const { url } = await start();
+    const other = embeddedFolder(join(root, 'killed-long-ago'));
+    mkdirSync(other.cluster, { recursive: true });
+    writeFileSync(other.postmasterPid, String(readPostmasterPid(embeddedFolder(dataDir))));
+    expect(stopPostmaster(other)).toBeNull();
+    expect(await ask(url, 'select 1 as one')).toEqual([{ one: 1 }]);
   });
 
   it('clears away what a start that was killed long ago had begun', async () => {

@@ -96,7 +96,7 @@ function readTail(path: string, from: number): string {
  */
 export function stopPostmaster(folder: EmbeddedFolder): number | null {
   const pid = readPostmasterPid(folder);
-  if (pid === null || !isPostgres(pid)) return null;
+  if (pid === null || !serves(pid, folder)) return null;
   try {
     // SIGINT is PostgreSQL's "fast shutdown".
     process.kill(pid, 'SIGINT');
@@ -117,10 +117,11 @@ export function readPostmasterPid({ postmasterPid }: EmbeddedFolder): number | n
   }
 }
 
-function isPostgres(pid: number): boolean {
+/** A pid file that was left behind may name anything by now, the server of another farm as well. */
+function serves(pid: number, { cluster }: EmbeddedFolder): boolean {
   if (!existsSync('/proc/self')) return true;
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('postgres');
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(cluster);
   } catch {
     return false;
   }
