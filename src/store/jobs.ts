@@ -83,6 +83,21 @@ export const lockJobs = async (
   return [...named, ...mates];
 };
 
+/** What of a job a transition may change; nothing else travels. */
+const writtenOf = ({
+  instance: _instance,
+  station: _station,
+  testIds: _testIds,
+  requirementId: _requirementId,
+  deviceId: _deviceId,
+  requestedBotId: _requestedBotId,
+  priority: _priority,
+  route: _route,
+  onFailed: _onFailed,
+  executionTimeoutMs: _executionTimeoutMs,
+  ...written
+}: JobRow) => written;
+
 /** Writes back every column a transition may change. The ids are given twice, so that no plan reads more than those. */
 export const updateJobs = async (db: Queryable, jobs: readonly JobRow[]): Promise<void> => {
   if (jobs.length === 0) return;
@@ -99,7 +114,7 @@ export const updateJobs = async (db: Queryable, jobs: readonly JobRow[]): Promis
        failure text, "leaseCode" integer, reason text, "resultType" text, result text, "queuedAt" timestamptz, "startedAt" timestamptz,
        "endedAt" timestamptz)
      where j.id = r.id and j.id = any($2::bigint[])`,
-    [asJson(jobs), jobs.map(({ id }) => id)],
+    [asJson(jobs.map(writtenOf)), jobs.map(({ id }) => id)],
   );
 };
 

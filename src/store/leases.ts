@@ -58,6 +58,20 @@ export const readLeases = async (db: Queryable, ids: readonly string[]): Promise
   return rows;
 };
 
+/** What of a lease a transition may change; nothing else travels. */
+const writtenOf = (lease: LeaseRow) => ({
+  id: lease.id,
+  sessionName: lease.sessionName,
+  state: lease.state,
+  echoedAt: lease.echoedAt,
+  absentAt: lease.absentAt,
+  startedAt: lease.startedAt,
+  cancelAskedAt: lease.cancelAskedAt,
+  executionDeadline: lease.executionDeadline,
+  closedAt: lease.closedAt,
+  closedReason: lease.closedReason,
+});
+
 /** The ids are given twice, so that no plan reads more than those. */
 export const updateLeases = async (db: Queryable, leases: readonly LeaseRow[]): Promise<void> => {
   if (leases.length === 0) return;
@@ -70,7 +84,7 @@ export const updateLeases = async (db: Queryable, leases: readonly LeaseRow[]): 
        id uuid, "sessionName" text, state text, "echoedAt" timestamptz, "absentAt" timestamptz, "startedAt" timestamptz,
        "cancelAskedAt" timestamptz, "executionDeadline" timestamptz, "closedAt" timestamptz, "closedReason" text)
      where l.id = r.id and l.id = any($2::uuid[])`,
-    [asJson(leases), leases.map(({ id }) => id)],
+    [asJson(leases.map(writtenOf)), leases.map(({ id }) => id)],
   );
 };
 

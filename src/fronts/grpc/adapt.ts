@@ -69,11 +69,14 @@ type AnyCall = Pick<
   'cancelled' | 'getDeadline' | 'getPeer' | 'metadata' | 'getAuthContext'
 > & { readonly on: (event: 'cancelled', hear: () => void) => unknown };
 
+/** Made once: an error of its own for each call that ends costs more than the rest of its end. */
+const LEFT = new DOMException('the client left', 'AbortError');
+
 const wireCallOf = (call: AnyCall, clock: Clock): WireCall => {
   const gone = new AbortController();
-  if (call.cancelled) gone.abort();
+  if (call.cancelled) gone.abort(LEFT);
   call.on('cancelled', () => {
-    gone.abort();
+    gone.abort(LEFT);
   });
   // A Date, or milliseconds of the same epoch; Infinity without one.
   const deadline = call.getDeadline().valueOf();

@@ -1,6 +1,7 @@
 /** google.devtools.remoteworkers.v1test2.Bots: what DUT bots call. */
 import { callingBot } from '../../core/principal.ts';
 import { Refusal } from '../../core/refusal.ts';
+import type { SessionReport } from '../../core/session-report.ts';
 import { checkText } from '../../core/text.ts';
 import { createBotSession } from '../../farm/create-bot-session.ts';
 import type { Home } from '../../farm/home.ts';
@@ -10,6 +11,7 @@ import {
   BotSession,
   type BotsService,
   type CreateBotSessionRequest,
+  type UpdateBotSessionRequest,
 } from '../../gen/google/devtools/remoteworkers/v1test2/bots.ts';
 import type { HandlersOf } from './endpoints.ts';
 import { declaredCapacity, newBotSessionOf, sessionNameBytesMax, sessionReportOf } from './to-report.ts';
@@ -24,6 +26,13 @@ export type BotsOptions = {
 export const createBots = (home: Home, options: BotsOptions): HandlersOf<BotsService> => {
   const toWire = createToWire(options.echoPayload);
   const { limits } = home;
+  /** As long as the request is at hand: that of a bot which says nothing new is the one it was before (reread.ts). */
+  const reports = new WeakMap<UpdateBotSessionRequest, SessionReport>();
+  const reportOf = (request: UpdateBotSessionRequest): SessionReport => {
+    const report = reports.get(request) ?? sessionReportOf(request, limits);
+    reports.set(request, report);
+    return report;
+  };
   return {
     createBotSession: async (request, { peer, signal }) => {
       const asked = newBotSessionOf(request, { limits, peer });
@@ -31,7 +40,7 @@ export const createBots = (home: Home, options: BotsOptions): HandlersOf<BotsSer
       return toWire(received(request.botSession), await createBotSession(home, asked, signal));
     },
     updateBotSession: async (request, { untilDeadlineMs, signal }) => {
-      const report = sessionReportOf(request, limits);
+      const report = reportOf(request);
       return toWire(received(request.botSession), await updateBotSession(home, report, { untilDeadlineMs, signal }));
     },
     postBotEventTemp: async ({ name, type, msg }, { principal }) => {

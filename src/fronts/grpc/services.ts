@@ -12,6 +12,7 @@ import { createService, type Service } from './endpoints.ts';
 import { createFleet } from './fleet.ts';
 import { createIdentityService } from './identity.ts';
 import { createJobs } from './jobs.ts';
+import { createReread } from './reread.ts';
 import { createReservations } from './reservations.ts';
 import { createResults } from './results.ts';
 import { createShopfloor } from './shopfloor.ts';
@@ -33,7 +34,7 @@ export type ServicesParts = {
 };
 
 export const createServices = ({ home, bots, closing }: ServicesParts): readonly Service[] => [
-  createService(BotsService, botsVerbs, createBots(home, bots)),
+  createService(rereading(home), botsVerbs, createBots(home, bots)),
   createService(ReservationsService, reservationsVerbs, createReservations(home, closing)),
   createService(JobsService, jobsVerbs, createJobs(home, closing)),
   createService(FleetService, fleetVerbs, createFleet(home)),
@@ -41,3 +42,13 @@ export const createServices = ({ home, bots, closing }: ServicesParts): readonly
   createService(ResultsService, resultsVerbs, createResults(home)),
   createService(IdentityService, identityVerbs, createIdentityService(home)),
 ];
+
+/** The Bots service, with the request that comes again and again read but once. */
+const rereading = (home: Home): typeof BotsService => {
+  const { updateBotSession } = BotsService;
+  const requestDeserialize = createReread(
+    (name) => home.sessions.byName.get(name),
+    updateBotSession.requestDeserialize,
+  );
+  return { ...BotsService, updateBotSession: { ...updateBotSession, requestDeserialize } };
+};
