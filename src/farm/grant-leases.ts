@@ -105,6 +105,7 @@ const blockOf = (device: DeviceReadiness | undefined): string | null => {
   if (device === undefined) return 'its DUT has no record';
   if (device.leased) return 'its DUT is leased';
   if (device.heldReason !== null) return `its DUT is held: ${device.heldReason}`;
+  if (device.asked) return 'the shopfloor has yet to answer the start of a job of its DUT that has ended';
   if (device.settlingReason !== null) return `its DUT is settling: ${device.settlingReason}`;
   return null;
 };

@@ -1,4 +1,5 @@
 /** DUT records: an id of ours, any number of named serials, and what the shopfloor has said of the unit. */
+import { endedAsking } from './open-questions.ts';
 import { asJson, type Queryable } from './transaction.ts';
 
 export type Serial = { readonly name: string; readonly value: string };
@@ -9,9 +10,11 @@ export type DeviceReadiness = {
   readonly heldReason: string | null;
   readonly settlingReason: string | null;
   readonly leased: boolean;
+  /** The shopfloor has yet to answer a question whose job has ended. */
+  readonly asked: boolean;
 };
 
-/** Free of an open lease, not settling and not held. A passed `settling_until` no longer counts. */
+/** Free of an open lease and of open questions, not settling and not held. A passed `settling_until` no longer counts. */
 export const readReadiness = async (
   db: Queryable,
   deviceIds: readonly number[],
@@ -21,7 +24,8 @@ export const readReadiness = async (
     `select d.id, d.held_reason as "heldReason",
             case when d.settling_until > farm_now() then d.settling_reason end as "settlingReason",
             exists (select from leases l where l.device_id = d.id and l.state in ('PENDING', 'ACTIVE', 'CANCELLING'))
-              as leased
+              as leased,
+            ${endedAsking('d.id')} as asked
      from devices d where d.id = any($1::bigint[])`,
     [deviceIds],
   );

@@ -1,11 +1,8 @@
 /** Jobs at the gates of their stations: whose turn it is, and whose clearance has lapsed. */
+import { endedAsking } from './open-questions.ts';
 import type { Queryable } from './transaction.ts';
 
-/**
- * Whether a job may ask now: its DUT is free, nobody else asks or is cleared there, and of those that could run it is
- * the first. A job that ended while it asked counts until it is answered: if that is a yes, its start is closed before
- * the next one, or the shopfloor would take the closing for the end of that one. `j` is the job.
- */
+/** Whether a job may ask now: its DUT is free, nobody else asks or is cleared there, and of those that could run it is the first. */
 const ITS_TURN = `
   j.state = 'QUEUED' and j.held_by = 'GATE_TURN'
   and exists (select from devices d where d.id = j.device_id and d.held_reason is null
@@ -15,12 +12,7 @@ const ITS_TURN = `
                     and (o.held_by = 'GATE'
                          or o.held_by is null and o.gate_cleared_until is not null
                          or (o.held_by is null or o.held_by = 'GATE_TURN') and (o.priority, o.id) < (j.priority, j.id)))
-  and not exists (select from lanes l
-                  join shopfloor_calls q on q.device_id = l.device_id and q.position >= l.head_position
-                  join jobs e on e.id = q.job_id
-                  where l.device_id = j.device_id and q.gate and e.ended_at is not null
-                    and not exists (select from shopfloor_calls c where c.job_id = q.job_id and c.position > q.position
-                                      and c.method <> 'NotifyEvent'))`;
+  and not ${endedAsking('j.device_id')}`;
 
 /** Of these DUTs, the jobs that may ask now: one a DUT. Locks nothing. */
 export const findTurnsOfDevices = async (db: Queryable, deviceIds: readonly number[]): Promise<number[]> => {

@@ -7,6 +7,7 @@ import { overrideGate } from '../../src/farm/override-gate.ts';
 import { retryGate } from '../../src/farm/retry-gate.ts';
 import { skipCall } from '../../src/farm/skip-call.ts';
 import { runDoctor } from '../../src/store/doctor.ts';
+import { readReadiness } from '../../src/store/devices.ts';
 import { lockCandidates } from '../../src/store/jobs.ts';
 import { answerDue, YES } from '../support/answering.ts';
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
@@ -273,6 +274,17 @@ describe('whose turn it is', () => {
       { id: job, method: 'UpdateTestResult' },
       { id: next, method: 'NotifyStart' },
     ]);
+  });
+
+  it('keeps the DUT from other work until the start of a cancelled job was answered, and closed', async () => {
+    const isAsked = async () => (await readReadiness(farm.pool, [unit])).get(unit)?.asked;
+    await openGates(farm, [unit]);
+    expect(await isAsked()).toBe(false);
+    await cancelJob(farm, { instance: INSTANCE, id: job, reason: 'wrong settings' });
+    expect(await isAsked()).toBe(true);
+    await answerDue(farm, () => YES);
+    expect(await isAsked()).toBe(false);
+    expect(await callsOf(job)).toHaveLength(2);
   });
 
   it('comes once the question of a cancelled job is skipped', async () => {

@@ -552,6 +552,8 @@ CREATE INDEX shopfloor_calls_listing ON public.shopfloor_calls USING btree (inst
 
 CREATE INDEX shopfloor_calls_of_job ON public.shopfloor_calls USING btree (job_id, "position");
 
+CREATE INDEX shopfloor_calls_questions ON public.shopfloor_calls USING btree (device_id, "position") WHERE (gate AND (state = ANY (ARRAY['OWED'::text, 'DEAD'::text])));
+
 CREATE INDEX shopfloor_calls_unsettled ON public.shopfloor_calls USING btree (instance, owed_at) WHERE (state = ANY (ARRAY['OWED'::text, 'DEAD'::text]));
 
 CREATE UNIQUE INDEX test_results_first ON public.test_results USING btree (lease_id, test_id) WHERE (NOT stale);
