@@ -93,7 +93,9 @@ describe('watching a job', () => {
       limits: { replica: { tickMs: 20 } },
     });
     const { id } = await enqueueJob(deaf, jobRequest());
-    const rest = taken(watchJob(deaf, { instance, id, cursor: '', signal: never }));
+    const stream = watchJob(deaf, { instance, id, cursor: '', signal: never });
+    await stream.next();
+    const rest = taken(stream);
     await runJob(deaf, bot, id);
     expect(kindsOf(await rest).at(-1)).toBe('JOB_FINISHED');
   });
