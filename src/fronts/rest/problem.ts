@@ -74,6 +74,8 @@ const unreadable: Readonly<Record<number, readonly [reason: string, words: strin
     'UNREADABLE',
     'The request cannot be read: its body is no JSON, or its path or headers are malformed. Send it as RFC 8259 and RFC 9110 say.',
   ],
+  // A method that no route can have, such as the first word of HTTP/2; every other unknown path has its own handler.
+  404: ['NO_SUCH_PATH', 'There is nothing at this path. What there is stands at /.'],
   413: ['BODY_TOO_LARGE', 'The body is larger than 1 MiB. Send less, or send it in parts.'],
   414: [
     'PATH_PART_TOO_LONG',
