@@ -9,7 +9,7 @@ import type { Log } from '../log.ts';
 import { processClock } from '../process-clock.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../store/embedded-postgres.ts';
 import { migrate, migrationStatus } from '../store/migrate.ts';
-import { checkServer, createPool } from '../store/pool.ts';
+import { checkServer, createPool, poolLimitsOf } from '../store/pool.ts';
 import type { Beginning } from '../workers/talk.ts';
 import type { Undo } from './undo.ts';
 
@@ -70,9 +70,7 @@ const inOneSession = async (url: string, work: (client: pg.Client) => Promise<un
 };
 
 export const openPool = async (url: string, { limits }: Config, log: Log, undo: Undo): Promise<pg.Pool> => {
-  const { poolMax, connectMs, statementMs, lockMs, idleInTransactionMs } = limits.postgres;
-  const bounds = { connectionsMax: poolMax, connectMs, statementMs, lockMs, idleInTransactionMs };
-  const pool = createPool(url, bounds, (error) => {
+  const pool = createPool(url, poolLimitsOf(limits.postgres), (error) => {
     log.warn({ err: error }, 'a connection to the database was lost');
   });
   undo.push(() => pool.end());

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { CannotStart } from '../core/cannot-start.ts';
+import type { Limits } from '../core/limits.ts';
 import { PreparingClient } from './prepared.ts';
 import type { Queryable } from './transaction.ts';
 
@@ -19,6 +20,12 @@ export const POOL_LIMITS: PoolLimits = {
   lockMs: 1_000,
   idleInTransactionMs: 10_000,
 };
+
+/** From the farm's own limits. */
+export const poolLimitsOf = ({ poolMax, ...limits }: Limits['postgres']): PoolLimits => ({
+  connectionsMax: poolMax,
+  ...limits,
+});
 
 /** How much longer than the server's own limit an answer may take, before the network is held to have lost it. */
 const ANSWER_GRACE_MS = 2_000;

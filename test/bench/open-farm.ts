@@ -13,7 +13,7 @@ import { createWakeHub } from '../../src/farm/wake-hub.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
 import { processClock } from '../../src/process-clock.ts';
 import { createNotices } from '../../src/store/notices.ts';
-import { createPool } from '../../src/store/pool.ts';
+import { createPool, poolLimitsOf } from '../../src/store/pool.ts';
 import { testLine } from '../support/farm.ts';
 
 export type FarmChanges = {
@@ -30,8 +30,7 @@ export type BenchFarm = { readonly home: Home; readonly close: () => Promise<voi
 export const openFarm = async (url: string, changes: FarmChanges): Promise<BenchFarm> => {
   const limits = limitsWith(changes.limits ?? {});
   const lines = changes.lines ?? [testLine()];
-  const { poolMax, connectMs, statementMs, lockMs, idleInTransactionMs } = limits.postgres;
-  const pool = createPool(url, { connectionsMax: poolMax, connectMs, statementMs, lockMs, idleInTransactionMs });
+  const pool = createPool(url, poolLimitsOf(limits.postgres));
   // What is counted is counted here too: its cost is the farm's.
   const metrics = createMetrics({ version: 'bench', lines, propertyLabels: [], pool });
   const seams: FarmSeams = {
@@ -47,7 +46,7 @@ export const openFarm = async (url: string, changes: FarmChanges): Promise<Bench
   };
   const hub = createWakeHub({
     replica: seams.replica,
-    notices: createNotices(pool, url, connectMs),
+    notices: createNotices(pool, url, limits.postgres.connectMs),
     clock: processClock,
     log: complaining,
     noticesPerSecondMax: limits.replica.wakesPerSecondMax,

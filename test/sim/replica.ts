@@ -8,6 +8,7 @@ import type { Home } from '../../src/farm/home.ts';
 import { openHome } from '../../src/farm/open-home.ts';
 import { Ticker } from '../../src/farm/ticker.ts';
 import { createWakeHub } from '../../src/farm/wake-hub.ts';
+import { poolLimitsOf } from '../../src/store/pool.ts';
 import { type AnsweredCall, openDoors } from './doors.ts';
 import type { Life } from './life.ts';
 import type { Partner } from './partner.ts';
@@ -95,14 +96,13 @@ export const startReplica = (parts: ReplicaParts): Replica => {
 const openPool = ({ world, name, prng }: ReplicaParts, life: Life, replica: string): SimPool => {
   const { time, database, trace, weather } = world;
   const faults = prng.split('statements');
-  const { poolMax, connectMs, statementMs, lockMs, idleInTransactionMs } = limits.postgres;
   return new SimPool({
     life,
     time,
     database,
     trace,
     prng: prng.split('latency'),
-    limits: { connectionsMax: poolMax, connectMs, statementMs, lockMs, idleInTransactionMs },
+    limits: poolLimitsOf(limits.postgres),
     inspect: watchGrants(world, replica, name),
     weather: {
       isRefusing: () => weather.isDatabaseAway(name),
