@@ -4,6 +4,7 @@ import { claimCalls } from '../farm/claim-calls.ts';
 import type { Farm } from '../farm/farm.ts';
 import type { CallToSend } from '../farm/journal-heads.ts';
 import { type CallRecorder, createCallRecorder } from '../farm/record-call.ts';
+import { createGangway, type Gangway } from './gangway.ts';
 import { renderCall } from './render-call.ts';
 import type { Outcome, ShopfloorClient } from './shopfloor-client.ts';
 import { takeAnswer } from './take-answer.ts';
@@ -28,6 +29,8 @@ type Shopfloor = {
   readonly client: Pick<ShopfloorClient, 'call' | 'close'>;
   breaker: Breaker;
   lanes: number;
+  /** Calls are let out as many at a time as it allows. */
+  readonly gangway: Gangway;
   /** The last look took as many lanes as there was room for: there may be more. */
   hasMore: boolean;
 };
@@ -35,6 +38,11 @@ type Shopfloor = {
 /** A journalled call and the time, on this machine's monotonic clock, from which the lane is ours for `leaseMs`. */
 type Due = { readonly call: CallToSend; readonly sinceMs: number; readonly streak: number };
 
+/**
+ * Lanes taken for each call that may be under way: while one lane's answer is being recorded, and its next call journalled,
+ * the other's call has the shopfloor.
+ */
+const LANES_A_CALL = 2;
 /** Calls of one lane in a row, before a lane that waits is let in. */
 const STREAK_MAX = 64;
 /** A look found due lanes, and got fewer than it had room for: another replica may only have been looking at the others. */
@@ -139,14 +147,21 @@ export class Pump {
   }
 
   #roomOf({ breaker, lanes }: Shopfloor): number {
-    const allowed = callsAllowed(breaker, this.#now(), this.#farm.limits.lanes.concurrentMax);
+    const allowed = callsAllowed(breaker, this.#now(), LANES_A_CALL * this.#farm.limits.lanes.concurrentMax);
     return Math.max(0, allowed - lanes);
   }
 
   #shopfloor(url: string): Shopfloor {
     const known = this.#shopfloors.get(url);
     if (known !== undefined) return known;
-    const fresh = { url, client: this.#createClient(url), breaker: closedBreaker, lanes: 0, hasMore: false };
+    const fresh: Shopfloor = {
+      url,
+      client: this.#createClient(url),
+      breaker: closedBreaker,
+      lanes: 0,
+      gangway: createGangway(this.#farm.limits.lanes.concurrentMax),
+      hasMore: false,
+    };
     this.#shopfloors.set(url, fresh);
     return fresh;
   }
@@ -188,20 +203,35 @@ export class Pump {
     }
   }
 
-  async #send(shopfloor: Shopfloor, { call, sinceMs }: Due): Promise<Outcome> {
-    const { lanes, calls, breaker: breakerLimits } = this.#farm.limits;
-    const startMs = this.#now();
-    // A send that could outlast our ownership could meet the next owner's at the shopfloor (invariant 13).
-    if (sinceMs + lanes.leaseMs - startMs <= calls.timeoutMs) {
-      return { kind: 'refused', why: 'not sent: the lane was not ours for long enough any more' };
+  async #send(shopfloor: Shopfloor, due: Due): Promise<Outcome> {
+    const leave = await shopfloor.gangway.enter();
+    try {
+      const why = this.#reasonNotToSend(shopfloor, due);
+      return why === null ? await this.#call(shopfloor, due.call) : { kind: 'refused', why: `not sent: ${why}` };
+    } finally {
+      leave();
     }
-    const options = { idempotencyKey: call.id, signal: this.#givingUp.signal };
-    const outcome = await shopfloor.client.call(call.method, call.body, options);
+  }
+
+  /** What has changed since the call was journalled; null: nothing that matters. */
+  #reasonNotToSend({ breaker }: Shopfloor, { sinceMs }: Due): string | null {
+    const { lanes, calls } = this.#farm.limits;
+    const nowMs = this.#now();
+    // A send that could outlast our ownership could meet the next owner's at the shopfloor (invariant 13).
+    if (sinceMs + lanes.leaseMs - nowMs <= calls.timeoutMs) return 'the lane was not ours for long enough any more';
+    if (callsAllowed(breaker, nowMs, 1) === 0) return 'other calls found the shopfloor away';
+    if (this.#givingUp.signal.aborted) return 'this replica is stopping';
+    return null;
+  }
+
+  async #call(shopfloor: Shopfloor, { instance, method, body, id }: CallToSend): Promise<Outcome> {
+    const startMs = this.#now();
+    const options = { idempotencyKey: id, signal: this.#givingUp.signal };
+    const outcome = await shopfloor.client.call(method, body, options);
     const wasOpen = shopfloor.breaker.kind === 'open';
-    shopfloor.breaker = afterCall(shopfloor.breaker, outcome.kind, this.#now(), breakerLimits);
+    shopfloor.breaker = afterCall(shopfloor.breaker, outcome.kind, this.#now(), this.#farm.limits.breaker);
     if (shopfloor.breaker.kind === 'open') this.#lookBy(shopfloor.breaker.tryAtMs);
     else if (wasOpen) this.#lookBy(this.#now());
-    const { instance, method } = call;
     this.#farm.witness.called({ instance, method, outcome: outcome.kind, ms: this.#now() - startMs });
     return outcome;
   }

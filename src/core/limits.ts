@@ -91,7 +91,7 @@ export const limitTable = {
   },
   lanes: {
     leaseMs: [30 * SECOND, 'A replica owns a lane this long at a time; longer than a call may take.'],
-    concurrentMax: [16, 'Lanes worked on at once for one shopfloor, by one replica.'],
+    concurrentMax: [16, 'Calls under way at once to one shopfloor, by one replica; it holds twice as many lanes.'],
     backoffMinMs: [1 * SECOND, 'First wait after a failed call; full jitter.'],
     backoffMaxMs: [60 * SECOND, 'Longest wait after failed calls; full jitter.'],
     faultsMax: [5, 'So many answered faults make a call a dead letter, which blocks its lane until an operator retries or skips it.'],

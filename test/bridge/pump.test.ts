@@ -107,6 +107,35 @@ describe('the pump', () => {
     expect(one.calls.length + two.calls.length).toBe(12 * 8);
   });
 
+  it('has as many calls under way as it may and no more, and takes lanes ahead of its calls', async () => {
+    const [concurrentMax, units] = [3, 8];
+    const farm = openPlainFarm(database, {
+      line: lineAt(shopfloor.url),
+      limits: limitsWith({ 'lanes.concurrentMax': concurrentMax }),
+    });
+    farms.push(farm);
+    const lanes = await Promise.all(
+      Array.from({ length: units }, (_, n) => insertUnit(farm.pool, `AHEAD-${String(n)}`)),
+    );
+    const ids = await Promise.all(lanes.map((unit) => oweTo(farm.pool, unit, attempt(1))));
+    let [underWay, most, ahead] = [0, 0, 0];
+    const pump = startPump(farm, (client) => ({
+      close: () => client.close(),
+      call: async (...call) => {
+        underWay += 1;
+        most = Math.max(most, underWay);
+        ahead = Math.max(ahead, ...pump.state().map((state) => state.lanes));
+        const outcome = await client.call(...call);
+        underWay -= 1;
+        return outcome;
+      },
+    }));
+    await allIn(ids.flat(), 'DELIVERED');
+    expect(most).toBe(concurrentMax);
+    expect(ahead).toBe(2 * concurrentMax);
+    expect((await statesOf(ids.flat())).every(({ sends }) => sends === 1)).toBe(true);
+  });
+
   it('looks again soon for a lane that another replica was looking at, and not once none is due', async () => {
     const slept: number[] = [];
     const { promise: lookedOnce, resolve: tellLooked } = Promise.withResolvers<null>();
