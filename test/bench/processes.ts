@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Usage } from './probe.ts';
 
-const COMMAND = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const COMMAND = fileURLToPath(new URL('../../src/cli/stationgrid.mjs', import.meta.url));
 const ECHO = fileURLToPath(new URL('./echo-server.ts', import.meta.url));
 const SCRAPE = fileURLToPath(new URL('./scrape-server.ts', import.meta.url));
 const PROBE = new URL('./probe.ts', import.meta.url).href;

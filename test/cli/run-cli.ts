@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-export const cliProgram = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+export const cliProgram = fileURLToPath(new URL('../../src/cli/stationgrid.mjs', import.meta.url));
 
 export type CliEnd = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
 

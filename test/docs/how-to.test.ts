@@ -73,7 +73,7 @@ const layShims = (bin: string): void => {
 
 /** Starts one of our commands; resolves with what it says once it serves, rejects when it ends before. */
 const serving = (words: readonly string[], said: RegExp): Promise<string> => {
-  const child = spawn(process.execPath, [join(root, 'src/cli/main.ts'), ...words], { env: environment({}) });
+  const child = spawn(process.execPath, [join(root, 'src/cli/stationgrid.mjs'), ...words], { env: environment({}) });
   running.push(child);
   return new Promise((resolve, reject) => {
     let output = '';
