@@ -57,10 +57,7 @@ const cancel = async (
     );
   }
   const leases = await lockOpenLeases(db, { sessionNames: [], jobIds });
-  const standing = await readStanding(
-    db,
-    leases.map(({ id }) => id),
-  );
+  const standing = await readStanding(db, leases);
   const ledger = openLedger(await readFarmNow(db), { jobs, leases, standing });
   if (job.state === 'CANCELLING') return { outcome: 'ALREADY_CANCELLING', ledger };
   job.cancelReason = wanted.reason === '' ? 'cancelled on request' : wanted.reason;

@@ -133,10 +133,7 @@ const replace = async (
   const sessionNames = older.map((session) => session.name);
   const jobs = older.length === 0 ? [] : await lockJobs(db, { jobIds: [], sessionNames });
   const leases = older.length === 0 ? [] : await lockOpenLeases(db, { sessionNames, jobIds: [] });
-  const standing = await readStanding(
-    db,
-    leases.map((lease) => lease.id),
-  );
+  const standing = await readStanding(db, leases);
   const outageEnd = leases.length === 0 ? null : await readOutageEnd(db, home.limits);
   const ledger = openLedger(now, { jobs, leases, standing, outageEnd });
   await closeSessions(

@@ -81,12 +81,13 @@ const load = async (
   const stepping = writes.filter(({ steps, echoes, absent }) => steps.length + echoes.length + absent.length > 0);
   if (stepping.length === 0) return openLedger(now);
   const sessionNames = stepping.map((write) => write.name);
-  const completing = stepping.flatMap(completionsOf).map(({ leaseId }) => leaseId);
+  const completing = new Set(stepping.flatMap(completionsOf).map(({ leaseId }) => leaseId));
   const jobs = await lockJobs(db, { jobIds: [], sessionNames });
-  const [leases, standing] = await Promise.all([
-    lockOpenLeases(db, { sessionNames, jobIds: [] }),
-    readStanding(db, completing),
-  ]);
+  const leases = await lockOpenLeases(db, { sessionNames, jobIds: [] });
+  const standing = await readStanding(
+    db,
+    leases.filter(({ id }) => completing.has(id)),
+  );
   const loses = stepping.some(({ steps }) => steps.some(({ event }) => event === 'ABSENT_AGAIN'));
   const outageEnd = loses ? await readOutageEnd(db, limits) : null;
   return openLedger(now, { jobs, leases, standing, outageEnd });

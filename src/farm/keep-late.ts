@@ -27,7 +27,7 @@ export const keepLate = async (
   if (late.length === 0) return;
   const leaseIds = late.map(({ leaseId }) => leaseId);
   const leases = new Map((await readLeases(db, leaseIds)).map((lease) => [lease.id, lease]));
-  const told = await readTold(db, [...leases.keys()]);
+  const told = await readTold(db, [...leases.values()]);
   for (const { instance, botId, leaseId, completion } of late) {
     const lease = leases.get(leaseId);
     // Nobody reports another bot's work; and what is open is another session's to report.

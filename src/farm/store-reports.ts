@@ -41,13 +41,12 @@ const load = async (db: Queryable, now: Date, reports: readonly Report[]): Promi
   if (reports.length === 0) return openLedger(now);
   const sessionNames = [...new Set(reports.map(({ session }) => session.name))];
   const jobs = await lockJobs(db, { jobIds: [], sessionNames });
-  const [leases, standing] = await Promise.all([
-    lockOpenLeases(db, { sessionNames, jobIds: [] }),
-    readStanding(
-      db,
-      reports.map(({ leaseId }) => leaseId),
-    ),
-  ]);
+  const leases = await lockOpenLeases(db, { sessionNames, jobIds: [] });
+  const reported = new Set(reports.map(({ leaseId }) => leaseId));
+  const standing = await readStanding(
+    db,
+    leases.filter(({ id }) => reported.has(id)),
+  );
   return openLedger(now, { jobs, leases, standing });
 };
 

@@ -118,10 +118,7 @@ const load = async (
 ): Promise<Ledger> => {
   const jobs = await lockJobs(db, wanted);
   const leases = await lockOpenLeases(db, wanted);
-  const standing = await readStanding(
-    db,
-    leases.map(({ id }) => id),
-  );
+  const standing = await readStanding(db, leases);
   return openLedger(now, { jobs, leases, standing });
 };
 

@@ -200,7 +200,7 @@ export const endSessions = async (
     `update bot_sessions s set state = 'CLOSED', closed_reason = r.reason, closed_at = farm_now()
      from jsonb_to_recordset($1::jsonb) as r(name text, reason text)
      where s.name = r.name and s.state <> 'CLOSED' and not exists (
-       select from leases l where l.session_name = s.name and l.state in ('PENDING', 'ACTIVE', 'CANCELLING'))
+       select from open_leases l where l.session_name = s.name)
      returning s.instance, s.bot_id as "botId", r.reason`,
     [asJson(sessions)],
   );
@@ -242,8 +242,7 @@ export const declareSessions = async (
     `update bot_sessions s
      set status = r.status, version = r.version, capacity = r.capacity, properties = r.properties::jsonb,
          leases_allowed = greatest(r.capacity, (
-           select count(*) from leases l
-           where l.session_name = s.name and l.state in ('PENDING', 'ACTIVE', 'CANCELLING'))),
+           select count(*) from open_leases l where l.session_name = s.name)),
          device_ids = array(select d::bigint from jsonb_array_elements_text(r."deviceIds") d), seen_at = farm_now()
      from jsonb_to_recordset($1::jsonb) as r(
        name text, status integer, version text, capacity integer, properties text, "deviceIds" jsonb)

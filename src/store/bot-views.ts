@@ -68,8 +68,8 @@ export type BotLeaseRow = {
 export const readLeasesOfSessions = async (db: Queryable, names: readonly string[]): Promise<BotLeaseRow[]> => {
   if (names.length === 0) return [];
   const { rows } = await db.query<BotLeaseRow>(
-    `select session_name as "sessionName", id as "leaseId", job_id as "jobId", station, state from leases
-     where session_name = any($1::text[]) and state in ('PENDING', 'ACTIVE', 'CANCELLING') order by granted_at, id`,
+    `select session_name as "sessionName", id as "leaseId", job_id as "jobId", station, state from open_leases
+     where session_name = any($1::text[]) order by granted_at, id`,
     [names],
   );
   return rows;

@@ -60,7 +60,7 @@ export const releaseDeviceRow = async (
 /** Queued jobs that were held with their DUT. Locks nothing. */
 export const findJobsHeldWithDevice = async (db: Queryable, deviceId: number): Promise<number[]> => {
   const { rows } = await db.query<{ id: number }>(
-    `select id from jobs where device_id = $1 and state = 'QUEUED' and held_by = 'DEVICE' order by id`,
+    `select id from open_jobs where device_id = $1 and state = 'QUEUED' and held_by = 'DEVICE' order by id`,
     [deviceId],
   );
   return rows.map((row) => row.id);

@@ -23,8 +23,7 @@ export const readReadiness = async (
   const { rows } = await db.query<DeviceReadiness>(
     `select d.id, d.held_reason as "heldReason",
             case when d.settling_until > farm_now() then d.settling_reason end as "settlingReason",
-            exists (select from leases l where l.device_id = d.id and l.state in ('PENDING', 'ACTIVE', 'CANCELLING'))
-              as leased,
+            exists (select from open_leases l where l.device_id = d.id) as leased,
             ${endedAsking('d.id')} as asked
      from devices d where d.id = any($1::bigint[])`,
     [deviceIds],
@@ -102,6 +101,8 @@ export const settleDevices = async (
 
 /** A lease closes, and its DUT begins to settle, in one transaction: this much apart at the very most. */
 const ONE_TRANSACTION_MS = 10_000;
+/** A DUT that should have settled longer ago than this counts as settled anyway; history before it is not read. */
+const SETTLED_WITHIN = `interval '1 day'`;
 
 /**
  * The bot is back, OK, without the lease: the DUTs that it left unclean are settled, but for those that the very session
@@ -115,6 +116,11 @@ export const endSettling = async (
 ): Promise<number[]> => {
   const declared = sessions.flatMap(({ name, deviceIds }) => deviceIds.map((id) => ({ name, id })));
   if (declared.length === 0) return [];
+  const { rowCount: settling } = await db.query(
+    'select from devices where id = any($1::bigint[]) and settling_until is not null limit 1',
+    [declared.map(({ id }) => id)],
+  );
+  if (settling === 0) return [];
   const { rows } = await db.query<{ id: number }>(
     `with locked as (
        select d.id from devices d
@@ -122,12 +128,16 @@ export const endSettling = async (
          select r.id from jsonb_to_recordset($1::jsonb) as r(name text, id bigint)
          join bot_sessions s on s.name = r.name
          where r.id = d.id
-           and not exists (select from leases l where l.session_name = r.name and l.device_id = r.id)
+           and not exists (select from open_leases l where l.session_name = r.name and l.device_id = r.id)
+           and not exists (
+             select from closed_leases l where l.session_name = r.name and l.device_id = r.id
+               and l.closed_at >= farm_now() - $2 * interval '1 millisecond' - ${SETTLED_WITHIN})
            -- The lease that left it unclean was this bot's: its session ended no earlier than it did.
            and exists (
-             select from bot_sessions own join leases l on l.session_name = own.name
+             select from bot_sessions own join closed_leases l on l.session_name = own.name
              where own.instance = s.instance and own.bot_id = s.bot_id and l.device_id = d.id
                and (own.closed_at is null or own.closed_at >= d.settling_until - $2 * interval '1 millisecond')
+               and l.closed_at >= farm_now() - $2 * interval '1 millisecond' - ${SETTLED_WITHIN}
                and l.closed_at >= d.settling_until - $2 * interval '1 millisecond'
                and l.closed_reason = d.settling_reason))
        order by d.id for update)

@@ -3,8 +3,13 @@
 --
 -- What the schema already forbids (one open lease a job and a DUT, one live session a bot, …) is asked again: an index
 -- may be missing, or broken by a disk.
-with open_leases as (
-  select * from leases where state in ('PENDING', 'ACTIVE', 'CANCELLING')
+--
+-- Of a job that is there, all is there: its facts are dropped after it. Of the others, what is left begins anywhere.
+with dropped as (
+  select coalesce(max(last_job_id), 0) as last_job_id,
+         coalesce(max(day) filter (where history <> 'finished_jobs'), '-infinity')::timestamp at time zone 'UTC'
+           + interval '1 day' as facts_before
+  from dropped_days
 ),
 
 -- Calls of an attempt in lane order, each with the one before it of the same job. A closing call is NotifyEnd, or the
@@ -15,7 +20,7 @@ told as (
          c.method = 'UpdateTestResult' and c.test_id = c.station and c.status = 'FAILED' as is_failed_station,
          c.method = 'NotifyEnd'
            or (c.method = 'UpdateTestResult' and c.test_id = c.station and c.status = 'FAILED') as is_closing
-  from shopfloor_calls c where c.job_id is not null and c.method <> 'NotifyEvent'
+  from shopfloor_calls c where c.job_id in (select id from jobs) and c.method <> 'NotifyEvent'
 ),
 story as (
   select t.*,
@@ -50,6 +55,17 @@ counted as (
 ),
 tallied as (
   select instance, label, state, sum(n)::bigint as n from tallies where family = 'job' group by instance, label, state
+),
+-- Calls whose journal is whole: none of their sends is of a day that may have been dropped.
+journalled as (
+  select c.* from shopfloor_calls c, dropped where c.owed_at >= dropped.facts_before
+),
+told_of_jobs as (
+  select 'lease ' || id::text as what, job_id from leases
+  union all select 'result ' || id, job_id from test_results
+  union all select 'call ' || id, job_id from shopfloor_calls where job_id is not null
+  union all select 'the request ' || request_id || ' of instance "' || instance || '"', job_id from enqueue_requests
+  union all select 'note ' || id, job_id from result_notes
 )
 
 -- 1, 2: jobs and their leases.
@@ -73,6 +89,18 @@ union all
 select '1', 'the lease is on another instance or DUT than its job', 'job ' || j.id || ', lease ' || l.id
 from leases l join jobs j on j.id = l.job_id
 where l.instance <> j.instance or (j.device_id is not null and l.device_id is distinct from j.device_id)
+union all
+select '1', 'its job is not there, and none as late was dropped', t.what || ', job ' || t.job_id
+from told_of_jobs t, dropped where t.job_id > dropped.last_job_id and not exists (select from jobs j where j.id = t.job_id)
+union all
+select '1', 'its lease is not there', t.what || ', lease ' || t.lease_id
+from (select 'result ' || r.id as what, r.lease_id from test_results r where r.job_id in (select id from jobs)
+      union all select 'call ' || id, lease_id from told where lease_id is not null) t
+where not exists (select from leases l where l.id = t.lease_id)
+union all
+select '1', 'the job is there more than once', 'job ' || id from jobs group by id having count(*) > 1
+union all
+select '1', 'the lease is there more than once', 'lease ' || id from leases group by id having count(*) > 1
 union all
 select '1', 'the job counts ' || j.attempts || ' attempts; its started leases are numbered '
   || coalesce(string_agg(l.attempt::text, ', ' order by l.attempt), 'not at all'), 'job ' || j.id
@@ -105,6 +133,10 @@ where (l.instance, l.bot_id) <> (s.instance, s.bot_id)
 union all
 select '6', 'a test has more than one standing result in one lease', 'lease ' || lease_id || ', test ' || test_id
 from test_results where not stale group by lease_id, test_id having count(*) > 1
+union all
+select '6', 'the lease has results and does not say so', 'lease ' || l.id
+from open_leases l where exists (
+  select from test_results r where r.lease_id = l.id and not r.stale and (l.results_since is null or r.at < l.results_since))
 union all
 select '6', 'a result names another job or attempt than its lease', 'lease ' || l.id || ', test ' || r.test_id
 from test_results r join leases l on l.id = r.lease_id where (r.job_id, r.attempt) <> (l.job_id, l.attempt)
@@ -182,7 +214,7 @@ from leases l join told_of_lease t on t.lease_id = l.id where l.started_at is nu
 union all
 select '12', 'the call is ' || c.state || ' and no send of it was answered '
   || case c.state when 'DELIVERED' then 'well' else 'with a fault' end, 'call ' || c.id
-from shopfloor_calls c
+from journalled c
 where c.state in ('DELIVERED', 'GATE_REFUSED') and not exists (
   select from call_sends s where s.call_id = c.id
     and s.outcome = case c.state when 'DELIVERED' then 'answered' else 'fault' end)
@@ -196,7 +228,7 @@ from call_sends s join call_sends later on later.call_id = s.call_id and later.n
 where s.outcome = 'answered'
 union all
 select '12', 'the call counts ' || c.sends || ' sends and the journal has ' || count(s.number), 'call ' || c.id
-from shopfloor_calls c left join call_sends s on s.call_id = c.id
+from journalled c left join call_sends s on s.call_id = c.id
 group by c.id, c.sends having c.sends <> count(s.number)
 union all
 select '12', 'a send may have been seen and the call does not say so', 'call ' || c.id
@@ -206,6 +238,10 @@ union all
 select '13', 'a later send began and the one before it has no outcome', 'call ' || s.call_id
 from call_sends s join call_sends later on later.call_id = s.call_id and later.number = s.number + 1
 where s.outcome is null
+union all
+select '12', 'its call is not there, and was not dropped', 'send ' || s.number || ' of call ' || s.call_id
+from call_sends s, dropped
+where (s.ended_at is null or s.sent_at >= dropped.facts_before) and not exists (select from shopfloor_calls c where c.id = s.call_id)
 
 -- Serials name one DUT of their own instance.
 union all
@@ -218,6 +254,11 @@ select '18', 'there are ' || coalesce(c.n, 0) || ' and the tally says ' || coale
   'jobs ' || state || ' of instance "' || instance || '"' || case label when '' then '' else ', ' || label end
 from counted c full join tallied t using (instance, label, state)
 where coalesce(c.n, 0) <> coalesce(t.n, 0)
+union all
+select '18', 'the days say that ' || d.days || ' jobs were dropped and the tally says ' || d.tally, 'history'
+from (select (select coalesce(sum(rows), 0) from dropped_days where history = 'finished_jobs') as days,
+             (select coalesce(sum(n), 0) from tallies where family = 'dropped') as tally) d
+where d.days <> d.tally
 
 -- 19: who gets in.
 union all

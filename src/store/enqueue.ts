@@ -129,10 +129,9 @@ export const lockRouteMates = async (
   if (routes.length === 0) return [];
   const { rows } = await db.query<RouteMate>(
     `select j.device_id as "deviceId", j.route, j.id, j.held_by as "heldBy", j.held_reason as "heldReason"
-     from jobs j
+     from open_jobs j
      where (j.device_id, j.route) in (
          select r."deviceId", r.route from jsonb_to_recordset($1::jsonb) as r("deviceId" bigint, route text))
-       and j.ended_at is null
      order by j.id for share`,
     [asJson(routes)],
   );
@@ -191,7 +190,7 @@ export const insertJobs = async (db: Queryable, jobs: readonly NewJob[]): Promis
   if (jobs.length === 0) return;
   await db.query(
     `with clock as materialized (select farm_now() as now)
-     insert into jobs (id, instance, request_id, state, held_by, held_reason, station, work, payload_type, payload,
+     insert into open_jobs (id, instance, request_id, state, held_by, held_reason, station, work, payload_type, payload,
                        requirement_id, device_id, requested_bot_id, priority, route, on_failed, attempts_max,
                        reservation, queue_deadline, match_deadline, execution_timeout_ms, expires_at, enqueued_at,
                        queued_at)

@@ -42,13 +42,11 @@ export const readLiveSessions = async (
             b.quarantine_reason as "quarantineReason", d.id as "dutId", d.held_reason as "dutHeldReason",
             case when d.settling_until > farm_now() then d.settling_reason end as "dutSettlingReason",
             d.id is not null and exists (
-              select from leases l where l.device_id = d.id and l.state in ('PENDING', 'ACTIVE', 'CANCELLING'))
-              as "dutLeased"
+              select from open_leases l where l.device_id = d.id) as "dutLeased"
      from bot_sessions s
      join bots b on b.instance = s.instance and b.bot_id = s.bot_id
      cross join lateral (
-       select count(*)::integer as n from leases l
-       where l.session_name = s.name and l.state in ('PENDING', 'ACTIVE', 'CANCELLING')) o
+       select count(*)::integer as n from open_leases l where l.session_name = s.name) o
      left join devices d on d.id = s.device_ids[1]
      where s.instance = $1 and s.state <> 'CLOSED' and s.properties::text = any($2::text[])
        and ($3::text is null or s.bot_id = $3) and ($4::bigint is null or s.device_ids @> array[$4::bigint])
@@ -89,7 +87,7 @@ export const readDutNow = async (db: Queryable, deviceId: number): Promise<DutNo
             l.job_id as "jobId", l.bot_id as "botId",
             exists (select from bot_sessions s where s.state <> 'CLOSED' and s.device_ids @> array[d.id]) as declared
      from devices d
-     left join leases l on l.device_id = d.id and l.state in ('PENDING', 'ACTIVE', 'CANCELLING')
+     left join open_leases l on l.device_id = d.id
      where d.id = $1`,
     [deviceId],
   );

@@ -7,8 +7,8 @@ const ITS_TURN = `
   j.state = 'QUEUED' and j.held_by = 'GATE_TURN'
   and exists (select from devices d where d.id = j.device_id and d.held_reason is null
                 and (d.settling_until is null or d.settling_until <= farm_now()))
-  and not exists (select from leases l where l.device_id = j.device_id and l.state in ('PENDING', 'ACTIVE', 'CANCELLING'))
-  and not exists (select from jobs o where o.device_id = j.device_id and o.state = 'QUEUED' and o.id <> j.id
+  and not exists (select from open_leases l where l.device_id = j.device_id)
+  and not exists (select from open_jobs o where o.device_id = j.device_id and o.state = 'QUEUED' and o.id <> j.id
                     and (o.held_by = 'GATE'
                          or o.held_by is null and o.gate_cleared_until is not null
                          or (o.held_by is null or o.held_by = 'GATE_TURN') and (o.priority, o.id) < (j.priority, j.id)))
@@ -18,7 +18,7 @@ const ITS_TURN = `
 export const findTurnsOfDevices = async (db: Queryable, deviceIds: readonly number[]): Promise<number[]> => {
   if (deviceIds.length === 0) return [];
   const { rows } = await db.query<{ id: number }>(
-    `select j.id from jobs j where j.device_id = any($1::bigint[]) and ${ITS_TURN} order by j.id`,
+    `select j.id from open_jobs j where j.device_id = any($1::bigint[]) and ${ITS_TURN} order by j.id`,
     [deviceIds],
   );
   return rows.map((row) => row.id);
@@ -32,7 +32,7 @@ export const findTurns = async (
 ): Promise<{ readonly jobIds: readonly number[]; readonly lastSeenId: number | null }> => {
   const { rows } = await db.query<{ id: number; turn: boolean }>(
     `select j.id, ${ITS_TURN} as turn
-     from (select w.* from jobs w where w.state = 'QUEUED' and w.held_by = 'GATE_TURN' and w.id > $1
+     from (select w.* from open_jobs w where w.state = 'QUEUED' and w.held_by = 'GATE_TURN' and w.id > $1
            order by w.id limit $2) j
      order by j.id`,
     [afterJobId, limit],
@@ -44,7 +44,7 @@ export const findTurns = async (
 /** Jobs that were cleared and that nobody started in time. Locks nothing. */
 export const findLapsedGates = async (db: Queryable, limit: number): Promise<number[]> => {
   const { rows } = await db.query<{ id: number }>(
-    `select id from jobs where state = 'QUEUED' and gate_cleared_until <= farm_now()
+    `select id from open_jobs where state = 'QUEUED' and gate_cleared_until <= farm_now()
      order by gate_cleared_until limit $1`,
     [limit],
   );

@@ -43,10 +43,10 @@ export const readGauges = async (db: Queryable, instances: readonly string[]): P
      ), told as (
        select known.instance, owing.*,
          coalesce(greatest(0, extract(epoch from farm_now() - (
-           select j.queued_at from jobs j where j.instance = known.instance and j.state = 'QUEUED' and j.held_by is null
+           select j.queued_at from open_jobs j where j.instance = known.instance and j.state = 'QUEUED' and j.held_by is null
            order by j.queued_at limit 1))), 0) as "oldestQueuedSeconds",
          coalesce(greatest(0, extract(epoch from farm_now() - (
-           select c.owed_at from shopfloor_calls c where c.instance = known.instance and c.state in ('OWED', 'DEAD')
+           select c.owed_at from unsettled_calls c where c.instance = known.instance
            order by c.owed_at limit 1))), 0) as "oldestOwedSeconds"
        from known cross join lateral (
          select count(*) filter (where not l.blocked) as due, count(*) filter (where l.blocked) as blocked,

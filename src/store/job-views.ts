@@ -63,23 +63,28 @@ const COLUMNS = `
   l.id as "leaseId", l.state as "leaseState",
   j.enqueued_at as "enqueuedAt", j.started_at as "startedAt", j.ended_at as "endedAt"`;
 
-const TABLES = `jobs j join requirements q on q.id = j.requirement_id
-  left join leases l on l.job_id = j.id and l.state in ('PENDING', 'ACTIVE', 'CANCELLING')`;
+const joined = (jobs: 'open_jobs' | 'finished_jobs' | 'jobs'): string =>
+  `${jobs} j join requirements q on q.id = j.requirement_id left join open_leases l on l.job_id = j.id`;
 
-/** In no particular order; ids unknown are absent. */
+const OPEN_VIEWS = `select ${COLUMNS} from ${joined('open_jobs')} where j.id = any($1::bigint[])`;
+const FINISHED_VIEWS = `select ${COLUMNS} from ${joined('finished_jobs')} where j.id = any($1::bigint[])`;
+
+/** In no particular order; ids unknown are absent. History is asked for those that are not open, and after it: nothing moves back. */
 export const readJobViews = async (db: Queryable, ids: readonly number[]): Promise<ReadonlyMap<number, JobViewRow>> => {
   if (ids.length === 0) return new Map();
-  const { rows } = await db.query<JobViewRow>(`select ${COLUMNS} from ${TABLES} where j.id = any($1::bigint[])`, [ids]);
-  return new Map(rows.map((row) => [row.id, row]));
+  const { rows: open } = await db.query<JobViewRow>(OPEN_VIEWS, [ids]);
+  const views = new Map(open.map((row) => [row.id, row]));
+  const others = ids.filter((id) => !views.has(id));
+  if (others.length === 0) return views;
+  const { rows: finished } = await db.query<JobViewRow>(FINISHED_VIEWS, [others]);
+  for (const row of finished) views.set(row.id, row);
+  return views;
 };
 
 /** Null: there is no such job in that instance. */
 export const readJobView = async (db: Queryable, instance: string, id: number): Promise<JobViewRow | null> => {
-  const { rows } = await db.query<JobViewRow>(
-    `select ${COLUMNS} from ${TABLES} where j.id = $1::bigint and j.instance = $2`,
-    [id, instance],
-  );
-  return rows[0] ?? null;
+  const row = (await readJobViews(db, [id])).get(id);
+  return row?.instance === instance ? row : null;
 };
 
 /** By the name its client chose. Null: no reservation of that name came to that instance. */
@@ -89,7 +94,7 @@ export const readReservedJobView = async (
   name: string,
 ): Promise<JobViewRow | null> => {
   const { rows } = await db.query<JobViewRow>(
-    `select ${COLUMNS} from ${TABLES}
+    `select ${COLUMNS} from ${joined('jobs')}
      where j.reservation is not null and j.reservation ->> 'name' = $1 and j.instance = $2`,
     [name, instance],
   );

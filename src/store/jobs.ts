@@ -1,4 +1,7 @@
-/** The jobs table: what the transitions read and write. */
+/**
+ * The jobs table: what the transitions read and write. Hot statements name `open_jobs`, or the open states as constants, so that
+ * PostgreSQL plans and locks no day of history for them.
+ */
 import type { Constraint } from '../core/match.ts';
 import type { FailureCause, HeldBy, JobState } from '../core/job.ts';
 import type { StationWork } from '../core/station-work.ts';
@@ -56,31 +59,45 @@ export const JOB_COLUMNS = `
 /**
  * Locks the named jobs and those that the named sessions hold, by id; then the held jobs of their DUTs' routes, which
  * wait for the end of one of them. The second look is a statement of its own: while the first waited for a lock, an
- * enqueue may have committed a mate that the first one's snapshot cannot show.
+ * enqueue may have committed a mate that the first one's snapshot cannot show. A named job that has ended comes too, and not
+ * locked: it never changes. One that ends while it is waited for moves, which is a serialisation failure; the next try sees it.
  */
 export const lockJobs = async (
   db: Queryable,
   wanted: { readonly jobIds: readonly number[]; readonly sessionNames: readonly string[] },
 ): Promise<JobRow[]> => {
   const { rows: named } = await db.query<JobRow>(
-    `select ${JOB_COLUMNS} from jobs j
+    `select ${JOB_COLUMNS} from open_jobs j
      where j.id in (
-       select unnest($1::bigint[]) union all
-       select job_id from leases where session_name = any($2::text[]) and state in ('PENDING', 'ACTIVE', 'CANCELLING'))
+       select unnest($1::bigint[]) union all select job_id from open_leases where session_name = any($2::text[]))
      order by j.id for update of j`,
     [wanted.jobIds, wanted.sessionNames],
   );
+  const open = new Set(named.map(({ id }) => id));
+  const ended = await readEnded(
+    db,
+    wanted.jobIds.filter((id) => !open.has(id)),
+  );
   const routed = named.filter((job) => job.route !== null);
-  if (routed.length === 0) return named;
+  if (routed.length === 0) return [...named, ...ended];
   const { rows: mates } = await db.query<JobRow>(
-    `select ${JOB_COLUMNS} from jobs j
+    `select ${JOB_COLUMNS} from open_jobs j
      where j.state = 'QUEUED' and j.held_by is not null and not j.id = any($2::bigint[])
        and (j.device_id, j.route) in (
          select r."deviceId", r.route from jsonb_to_recordset($1::jsonb) as r("deviceId" bigint, route text))
      order by j.id for update of j`,
     [asJson(routed.map(({ deviceId, route }) => ({ deviceId, route }))), named.map(({ id }) => id)],
   );
-  return [...named, ...mates];
+  return [...named, ...ended, ...mates];
+};
+
+const readEnded = async (db: Queryable, ids: readonly number[]): Promise<JobRow[]> => {
+  if (ids.length === 0) return [];
+  const { rows } = await db.query<JobRow>(
+    `select ${JOB_COLUMNS} from finished_jobs j where j.id = any($1::bigint[]) order by j.id`,
+    [ids],
+  );
+  return rows;
 };
 
 /** What of a job a transition may change; nothing else travels. */
@@ -98,7 +115,10 @@ const writtenOf = ({
   ...written
 }: JobRow) => written;
 
-/** Writes back every column a transition may change. The ids are given twice, so that no plan reads more than those. */
+/**
+ * Writes back every column a transition may change. The ids are given twice, so that no plan reads more than those. By way of the
+ * parent: a job that ends so moves to the day of its end.
+ */
 export const updateJobs = async (db: Queryable, jobs: readonly JobRow[]): Promise<void> => {
   if (jobs.length === 0) return;
   await db.query(
@@ -113,7 +133,7 @@ export const updateJobs = async (db: Queryable, jobs: readonly JobRow[]): Promis
        "avoidedBots" text[], "gateClearedUntil" timestamptz, "botId" text, "cancelReason" text, verdict text,
        failure text, "leaseCode" integer, reason text, "resultType" text, result text, "queuedAt" timestamptz, "startedAt" timestamptz,
        "endedAt" timestamptz)
-     where j.id = r.id and j.id = any($2::bigint[])`,
+     where j.id = r.id and j.id = any($2::bigint[]) and j.state in ('QUEUED', 'LEASED', 'CANCELLING')`,
     [asJson(jobs.map(writtenOf)), jobs.map(({ id }) => id)],
   );
 };
@@ -154,21 +174,21 @@ export const lockCandidates = async (
     `with of_classes as (
        select pick.* from jsonb_to_recordset($1::jsonb) as q("requirementId" bigint, wanted integer)
        cross join lateral (
-         select ${columns} from jobs
+         select ${columns} from open_jobs
          where requirement_id = q."requirementId" and state = 'QUEUED' and held_by is null and device_id is null
            and requested_bot_id is null and avoided_bots = '{}'
          order by priority, id limit q.wanted for update skip locked) pick
      ), avoiding as (
        select pick.* from jsonb_to_recordset($1::jsonb) as q("requirementId" bigint, wanted integer)
        cross join lateral (
-         select ${columns} from jobs
+         select ${columns} from open_jobs
          where requirement_id = q."requirementId" and state = 'QUEUED' and held_by is null and device_id is null
            and requested_bot_id is null and avoided_bots <> '{}'
          order by priority, id limit ${String(AVOIDING_CANDIDATES_MAX)} for update skip locked) pick
      ), of_devices as (
        select pick.* from unnest($2::bigint[]) as q(device_id)
        cross join lateral (
-         select ${columns} from jobs
+         select ${columns} from open_jobs
          where device_id = q.device_id and state = 'QUEUED' and held_by is null
            -- A clearance that has run out is no leave to start; the tick makes the job ask again.
            and (gate_cleared_until is null or gate_cleared_until > farm_now())
@@ -177,7 +197,7 @@ export const lockCandidates = async (
      ), of_bots as (
        select pick.* from jsonb_to_recordset($3::jsonb) as q(instance text, "botId" text, wanted integer)
        cross join lateral (
-         select ${columns} from jobs
+         select ${columns} from open_jobs
          where instance = q.instance and requested_bot_id = q."botId" and device_id is null and state = 'QUEUED'
            and held_by is null
          order by priority, id limit q.wanted + ${String(PINNED_CANDIDATES_MAX)} for update skip locked) pick
@@ -199,7 +219,7 @@ export const readGrantable = async (
   jobIds: readonly number[],
 ): Promise<ReadonlyMap<number, { readonly row: JobRow; readonly task: JobTask }>> => {
   const { rows } = await db.query<JobRow & JobTask>(
-    `select ${JOB_COLUMNS}, j.work from jobs j where j.id = any($1::bigint[])`,
+    `select ${JOB_COLUMNS}, j.work from open_jobs j where j.id = any($1::bigint[])`,
     [jobIds],
   );
   return new Map(rows.map(({ work, ...row }) => [row.id, { row, task: { work } }]));

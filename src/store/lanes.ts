@@ -157,8 +157,8 @@ export const surveyLanes = async (db: Queryable): Promise<LaneSurvey[]> => {
   const { rows } = await db.query<LaneSurvey>(
     `select l.instance, count(*) filter (where l.due_at is not null) as owing,
             count(*) filter (where l.blocked) as blocked,
-            (select extract(epoch from farm_now() - c.owed_at)::double precision from shopfloor_calls c
-             where c.instance = l.instance and c.state in ('OWED', 'DEAD') order by c.owed_at limit 1)
+            (select extract(epoch from farm_now() - c.owed_at)::double precision from unsettled_calls c
+             where c.instance = l.instance order by c.owed_at limit 1)
               as "oldestOwedSeconds"
      from lanes l where l.due_at is not null or l.blocked
      group by l.instance order by l.instance`,

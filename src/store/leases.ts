@@ -1,4 +1,4 @@
-/** The leases table. */
+/** The leases table. Like jobs, leases that end move out of `open_leases`, in the statement that ends them. */
 import type { LeaseState } from '../core/lease.ts';
 import type { GrantedWork } from '../core/station-work.ts';
 import { asJson, type Queryable } from './transaction.ts';
@@ -24,6 +24,8 @@ export type LeaseRow = {
   executionDeadline: Date | null;
   closedAt: Date | null;
   closedReason: string | null;
+  /** When its first test result was stored; null: none was, before this transaction. */
+  readonly resultsSince: Date | null;
 };
 
 const COLUMNS = `
@@ -31,7 +33,7 @@ const COLUMNS = `
   l.lost_after_ms as "lostAfterMs", l.granted_at as "grantedAt", l.bot_id as "botId",
   l.session_name as "sessionName", l.state, l.echoed_at as "echoedAt", l.absent_at as "absentAt", l.started_at as "startedAt",
   l.cancel_asked_at as "cancelAskedAt", l.execution_deadline as "executionDeadline", l.closed_at as "closedAt",
-  l.closed_reason as "closedReason"`;
+  l.closed_reason as "closedReason", l.results_since as "resultsSince"`;
 
 /** Locks the open leases of these sessions and of these jobs, by id. Their jobs must be locked before. */
 export const lockOpenLeases = async (
@@ -39,23 +41,29 @@ export const lockOpenLeases = async (
   wanted: { readonly sessionNames: readonly string[]; readonly jobIds: readonly number[] },
 ): Promise<LeaseRow[]> => {
   const { rows } = await db.query<LeaseRow>(
-    `select ${COLUMNS} from leases l
-     where (l.session_name = any($1::text[]) or l.job_id = any($2::bigint[]))
-       and l.state in ('PENDING', 'ACTIVE', 'CANCELLING')
+    `select ${COLUMNS} from open_leases l
+     where l.session_name = any($1::text[]) or l.job_id = any($2::bigint[])
      order by l.id for update`,
     [wanted.sessionNames, wanted.jobIds],
   );
   return rows;
 };
 
-/** Leases by id, whatever their state: what a late report is held against. */
+/** Leases by id, whatever their state: what a late report is held against. History is asked for those that are not open. */
 export const readLeases = async (db: Queryable, ids: readonly string[]): Promise<LeaseRow[]> => {
   if (ids.length === 0) return [];
-  const { rows } = await db.query<LeaseRow>(
-    `select ${COLUMNS} from leases l where l.id = any($1::uuid[]) order by l.id`,
+  const { rows: open } = await db.query<LeaseRow>(
+    `select ${COLUMNS} from open_leases l where l.id = any($1::uuid[]) order by l.id`,
     [ids],
   );
-  return rows;
+  const found = new Set(open.map(({ id }) => id));
+  const others = ids.filter((id) => !found.has(id));
+  if (others.length === 0) return open;
+  const { rows: closed } = await db.query<LeaseRow>(
+    `select ${COLUMNS} from closed_leases l where l.id = any($1::uuid[]) order by l.id`,
+    [others],
+  );
+  return [...open, ...closed];
 };
 
 /** What of a lease a transition may change; nothing else travels. */
@@ -83,7 +91,7 @@ export const updateLeases = async (db: Queryable, leases: readonly LeaseRow[]): 
      from jsonb_to_recordset($1::jsonb) as r(
        id uuid, "sessionName" text, state text, "echoedAt" timestamptz, "absentAt" timestamptz, "startedAt" timestamptz,
        "cancelAskedAt" timestamptz, "executionDeadline" timestamptz, "closedAt" timestamptz, "closedReason" text)
-     where l.id = r.id and l.id = any($2::uuid[])`,
+     where l.id = r.id and l.id = any($2::uuid[]) and l.state in ('PENDING', 'ACTIVE', 'CANCELLING')`,
     [asJson(leases.map(writtenOf)), leases.map(({ id }) => id)],
   );
 };
@@ -95,8 +103,7 @@ export const readRoom = async (
 ): Promise<ReadonlyMap<string, number>> => {
   const { rows } = await db.query<{ name: string; room: number }>(
     `select s.name, greatest(0, s.capacity - (
-              select count(*) from leases l
-              where l.session_name = s.name and l.state in ('PENDING', 'ACTIVE', 'CANCELLING'))) as room
+              select count(*) from open_leases l where l.session_name = s.name)) as room
      from bot_sessions s where s.name = any($1::text[])`,
     [sessionNames],
   );
@@ -125,7 +132,7 @@ export type NewLease = {
 export const insertLeases = async (db: Queryable, leases: readonly NewLease[]): Promise<ReadonlySet<string>> => {
   if (leases.length === 0) return new Set();
   const { rows } = await db.query<{ id: string }>(
-    `insert into leases (id, job_id, instance, session_name, bot_id, device_id, station, state, attempt, gated,
+    `insert into open_leases (id, job_id, instance, session_name, bot_id, device_id, station, state, attempt, gated,
                          work, lost_after_ms)
      select r.id, r."jobId", r.instance, r."sessionName", r."botId", r."deviceId", r.station, 'PENDING', r.attempt,
             r.gated, r.work, r."lostAfterMs"
@@ -168,8 +175,8 @@ export const readHeldLeases = async (db: Queryable, sessionNames: readonly strin
             l.attempt, l.echoed_at as "echoedAt", l.absent_at as "absentAt", l.granted_at as "grantedAt",
             l.execution_deadline as "executionDeadline",
             l.work, j.payload_type as "payloadType", j.payload
-     from leases l join jobs j on j.id = l.job_id
-     where l.session_name = any($1::text[]) and l.state in ('PENDING', 'ACTIVE', 'CANCELLING')
+     from open_leases l join open_jobs j on j.id = l.job_id
+     where l.session_name = any($1::text[])
      order by j.priority, j.id`,
     [sessionNames],
   );

@@ -17,7 +17,7 @@ export const findAwaitingMatch = async (
 ): Promise<AwaitingMatch[]> => {
   const { rows } = await db.query<AwaitingMatch>(
     `select j.id, j.instance, q.constraints, j.requested_bot_id as "requestedBotId", j.device_id as "deviceId"
-     from jobs j join requirements q on q.id = j.requirement_id
+     from open_jobs j join requirements q on q.id = j.requirement_id
      where j.state = 'QUEUED' and j.match_deadline is not null and j.reservation ->> 'matchTimeoutMs' is not null
        and j.match_deadline < farm_now() + (j.reservation ->> 'matchTimeoutMs')::numeric * interval '1 millisecond'
        and j.id > $1
@@ -35,8 +35,8 @@ export const extendMatchDeadlines = async (db: Queryable, jobIds: readonly numbe
   if (jobIds.length === 0) return;
   await db.query(
     `with locked as (
-       select id from jobs where id = any($1::bigint[]) and state = 'QUEUED' order by id for no key update)
-     update jobs j
+       select id from open_jobs where id = any($1::bigint[]) and state = 'QUEUED' order by id for no key update)
+     update open_jobs j
      set match_deadline = farm_now() + 1.25 * (j.reservation ->> 'matchTimeoutMs')::numeric * interval '1 millisecond'
      from locked where j.id = locked.id`,
     [jobIds],

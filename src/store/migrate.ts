@@ -153,6 +153,9 @@ async function apply(
 /** Tables to which a farm only ever adds. */
 const ONLY_ADDED_TO = ['audit', 'result_notes'];
 
+/** What makes and drops the days of history, as the owner. */
+const OWNERS_HANDS = ['make_history_day', 'drop_history_day'];
+
 /** Rows may be read and written, the schema and its history not, and of some tables nothing may be taken back. */
 async function grantFarm(client: ClientBase, role: string, isSchemaNew: boolean): Promise<void> {
   const { rows } = await client.query<{ isGranted: boolean; sql: string }>(
@@ -162,8 +165,10 @@ async function grantFarm(client: ClientBase, role: string, isSchemaNew: boolean)
          grant usage, select, update on all sequences in schema public to %1$I;
          revoke insert, update, delete on schema_migrations from %1$I', $1::text) ||
        (select coalesce(string_agg(format('; revoke update, delete, truncate on %I from %I', name, $1::text), ''), '')
-        from unnest($2::text[]) as name where to_regclass(name) is not null) as sql`,
-    [role, ONLY_ADDED_TO],
+        from unnest($2::text[]) as name where to_regclass(name) is not null) ||
+       (select coalesce(string_agg(format('; grant execute on function %s to %I', oid::regprocedure, $1::text), ''), '')
+        from pg_proc where pronamespace = 'public'::regnamespace and proname = any($3::text[])) as sql`,
+    [role, ONLY_ADDED_TO, OWNERS_HANDS],
   );
   for (const { isGranted, sql } of rows) if (isSchemaNew || !isGranted) await client.query(sql);
 }

@@ -5,7 +5,9 @@
  * start is closed, and no other start may come between: the shopfloor would take the closing for the end of that one.
  */
 export const endedAsking = (deviceId: string): string => `
-  exists (select from shopfloor_calls q join jobs e on e.id = q.job_id
-          where q.device_id = ${deviceId} and q.gate and q.state in ('OWED', 'DEAD') and e.ended_at is not null
-            and not exists (select from shopfloor_calls c where c.job_id = q.job_id and c.position > q.position
-                              and c.method <> 'NotifyEvent'))`;
+  exists (select from unsettled_calls q
+          where q.device_id = ${deviceId} and q.gate
+            and not exists (select from open_jobs o where o.id = q.job_id)
+            -- Behind a question all of its lane is unsettled, too.
+            and not exists (select from unsettled_calls c where c.device_id = q.device_id and c.position > q.position
+                              and c.job_id = q.job_id and c.method <> 'NotifyEvent'))`;

@@ -36,7 +36,7 @@ export const oweCalls = async (db: Queryable, calls: readonly CallToOwe[]): Prom
        where l.device_id = grown."deviceId" and locked.device_id = l.device_id
        returning l.device_id, l.next_position - grown.n as first
      )
-     insert into shopfloor_calls (id, instance, device_id, position, job_id, lease_id, attempt, method, station, test_id,
+     insert into unsettled_calls (id, instance, device_id, position, job_id, lease_id, attempt, method, station, test_id,
                                   status, event, details, gate)
      select r.id, r.instance, r."deviceId", taken.first + r."offset", r."jobId", r."leaseId", r.attempt, r.method,
             r.station, r."testId", r.status, r.event, r.details, r.gate

@@ -36,7 +36,7 @@ export const readReconciliation = async (
   const { rows } = await db.query<Row>(
     `select l.instance, l.device_id as "deviceId", l.next_position - l.head_position as owed,
             case when l.head_position < l.next_position then 'OWED'
-                 when exists (select from jobs j where j.device_id = l.device_id and j.ended_at is null) then 'UNDER_WAY'
+                 when exists (select from open_jobs j where j.device_id = l.device_id) then 'UNDER_WAY'
                  else 'RECENT' end as cause,
             (select coalesce(jsonb_object_agg(s.name, s.value order by s.added), '{}')
              from device_serials s where s.device_id = l.device_id) as serials,
@@ -46,10 +46,10 @@ export const readReconciliation = async (
        select c.id, c.settled_at from shopfloor_calls c
        where c.device_id = l.device_id and c.position < l.head_position and c.state = 'DELIVERED'
        order by c.position desc limit 1) told on true
-     left join shopfloor_calls owed on owed.device_id = l.device_id and owed.position = l.head_position
+     left join unsettled_calls owed on owed.device_id = l.device_id and owed.position = l.head_position
      where l.instance = $1 and ($3::bigint is null or l.device_id < $3)
        and (l.head_position < l.next_position or told.settled_at >= $2
-            or exists (select from jobs j where j.device_id = l.device_id and j.ended_at is null))
+            or exists (select from open_jobs j where j.device_id = l.device_id))
      order by l.device_id desc limit $4`,
     [instance, since, page.below, page.size],
   );

@@ -32,7 +32,7 @@ export const readHeads = async (db: Queryable, deviceIds: readonly number[]): Pr
             case when c.body is null then
               (select to_jsonb(record) from (select ${RECORD_COLUMNS} from devices d where d.id = c.device_id) record)
             end as record
-     from lanes l join shopfloor_calls c on c.device_id = l.device_id and c.position = l.head_position
+     from lanes l join unsettled_calls c on c.device_id = l.device_id and c.position = l.head_position
      where l.device_id = any($1::bigint[]) and c.state = 'OWED'
      order by c.device_id`,
     [deviceIds],
@@ -49,7 +49,7 @@ export const settleAbandonedSends = async (db: Queryable, callIds: readonly stri
        set ended_at = farm_now(), outcome = 'ambiguous', words = 'its sender went away before it could say'
        where call_id = any($1::uuid[]) and outcome is null
        returning call_id)
-     update shopfloor_calls c set ambiguous = true, last_error = 'its sender went away before it could say'
+     update unsettled_calls c set ambiguous = true, last_error = 'its sender went away before it could say'
      from abandoned a where c.id = a.call_id
      returning c.id`,
     [callIds],
@@ -71,10 +71,10 @@ export const journalSends = async (
     `with r as (
        select * from jsonb_to_recordset($1::jsonb) as r(id uuid, body text)
      ), paused as (
-       select told.instance from (select distinct c.instance from shopfloor_calls c join r on c.id = r.id) told
+       select told.instance from (select distinct c.instance from unsettled_calls c join r on c.id = r.id) told
        where bridge_is_paused(told.instance)
      ), counted as (
-       update shopfloor_calls c set sends = c.sends + 1, body = coalesce(c.body, r.body)
+       update unsettled_calls c set sends = c.sends + 1, body = coalesce(c.body, r.body)
        from r
        where c.id = r.id and c.state = 'OWED' and not exists (select from paused where paused.instance = c.instance)
        returning c.id, c.sends as number
@@ -114,19 +114,19 @@ export const recordSends = async (db: Queryable, sends: readonly EndedSend[]): P
          last_error = coalesce(r.words, c.last_error), answer = coalesce(r.answer, c.answer),
          action = coalesce(r.action, c.action),
          settled_at = case when r.state in ('DELIVERED', 'GATE_REFUSED') then farm_now() end
-     from r where c.id = r."callId"`,
+     from r where c.id = r."callId" and c.state in ('OWED', 'DEAD')`,
     [asJson(sends)],
   );
 };
 
 /**
- * Of these jobs' calls, the last one in each job's lane: whether a question is still the job's current one. An event that
- * a bot reports late is no part of an attempt, and takes no question's place.
+ * Of these jobs' calls that are not settled, the last one in each job's lane: whether a question, the head of its lane until it is
+ * recorded, is still the job's current one. An event that a bot reports late is no part of an attempt, and takes no question's place.
  */
 export const readLatestCalls = async (db: Queryable, jobIds: readonly number[]): Promise<ReadonlySet<string>> => {
   if (jobIds.length === 0) return new Set();
   const { rows } = await db.query<{ id: string }>(
-    `select distinct on (c.job_id, c.device_id) c.id from shopfloor_calls c
+    `select distinct on (c.job_id, c.device_id) c.id from unsettled_calls c
      where c.job_id = any($1::bigint[]) and c.method <> 'NotifyEvent' order by c.job_id, c.device_id, c.position desc`,
     [jobIds],
   );
@@ -173,7 +173,7 @@ const OPERATED = `
 
 /** The lane is locked. */
 export const oweCallAgain = async (db: Queryable, id: string): Promise<void> => {
-  await db.query(`update shopfloor_calls set state = 'OWED' where id = $1 and state = 'DEAD'`, [id]);
+  await db.query(`update unsettled_calls set state = 'OWED' where id = $1 and state = 'DEAD'`, [id]);
 };
 
 /** The lane is locked and nobody is sending. */

@@ -66,7 +66,7 @@ export const closeEmptyLapsed = async (
     `update bot_sessions s set state = 'CLOSED', closed_at = farm_now(),
        closed_reason = 'expired: not heard of within its time to live'
      where s.name = any($1::text[]) and s.state = 'LAPSED' and not exists (
-       select from leases l where l.session_name = s.name and l.state in ('PENDING', 'ACTIVE', 'CANCELLING'))
+       select from open_leases l where l.session_name = s.name)
      returning s.instance, s.bot_id as "botId"`,
     [names],
   );
@@ -80,7 +80,6 @@ export type DueLease = {
   readonly event: LeaseEvent;
 };
 
-const OPEN_LEASE = `l.state in ('PENDING', 'ACTIVE', 'CANCELLING')`;
 const SILENT = `s.state = 'LAPSED' and s.seen_at + l.lost_after_ms * interval '1 millisecond' < farm_now() and ${MAY_EXPIRE}`;
 /** One of its clocks has run out. `$3` to `$5`: accept un-echoed, accept echoed, cancel grace, in milliseconds. */
 const DUE = `
@@ -108,11 +107,11 @@ export const lockDueLeases = async (
   const clocks = [by.replica, by.ttlMs, limits.acceptUnechoedMs, limits.acceptEchoedMs, limits.cancelGraceMs];
   const { rows: sessions } = await db.query<{ name: string; now: Date }>(
     `select s.name, farm_now() as now from bot_sessions s where s.name in (
-       select s.name from leases l join bot_sessions s on s.name = l.session_name where ${OPEN_LEASE} and (${DUE})
+       select s.name from open_leases l join bot_sessions s on s.name = l.session_name where ${DUE}
        -- Its last lease ended by its bot's word, and then its home was lost.
        union
        select s.name from bot_sessions s where s.state = 'LAPSED' and ${MAY_EXPIRE}
-         and not exists (select from leases l where l.session_name = s.name and ${OPEN_LEASE}))
+         and not exists (select from open_leases l where l.session_name = s.name))
      order by s.name limit ${String(SWEEP_MAX)} for update of s skip locked`,
     clocks,
   );
@@ -127,8 +126,8 @@ export const lockDueLeases = async (
               when l.state = 'PENDING' then 'ACCEPT_TIMED_OUT'
               else 'EXECUTION_TIMED_OUT'
             end as event
-     from leases l join bot_sessions s on s.name = l.session_name
-     where l.session_name = any($6::text[]) and ${OPEN_LEASE} and (${DUE})
+     from open_leases l join bot_sessions s on s.name = l.session_name
+     where l.session_name = any($6::text[]) and (${DUE})
      order by l.id`,
     [...clocks, sessionNames],
   );
@@ -145,18 +144,18 @@ export type DueJob = {
 export const findDueJobs = async (db: Queryable): Promise<DueJob[]> => {
   const { rows } = await db.query<DueJob>(
     `select * from (
-       select id, 'QUEUE_TIMEOUT' as cause, farm_now() as now from jobs
+       select id, 'QUEUE_TIMEOUT' as cause, farm_now() as now from open_jobs
          where state = 'QUEUED' and queue_deadline < farm_now()
        union all
-       select id, 'MATCH_TIMEOUT', farm_now() from jobs where state = 'QUEUED' and match_deadline < farm_now()
+       select id, 'MATCH_TIMEOUT', farm_now() from open_jobs where state = 'QUEUED' and match_deadline < farm_now()
        union all
-       select id, 'EXPIRED', farm_now() from jobs where ended_at is null and expires_at < farm_now()
+       select id, 'EXPIRED', farm_now() from open_jobs where expires_at < farm_now()
      ) due order by id limit ${String(SWEEP_MAX)}`,
   );
   return rows;
 };
 
-/** What is remembered for a while only: closed sessions nobody's lease names, enqueue requests, silent replicas. */
+/** What is remembered for a while only: closed sessions that no open lease names, enqueue requests, silent replicas. */
 export const forgetOld = async (
   db: Queryable,
   kept: { readonly closedMs: number; readonly enqueueMs: number },
@@ -165,7 +164,7 @@ export const forgetOld = async (
     `delete from bot_sessions s where s.name in (
        select name from bot_sessions c
        where c.state = 'CLOSED' and c.closed_at < farm_now() - $1 * interval '1 millisecond'
-         and not exists (select from leases l where l.session_name = c.name)
+         and not exists (select from open_leases l where l.session_name = c.name)
        limit ${String(SWEEP_MAX)})`,
     [kept.closedMs],
   );

@@ -16,27 +16,42 @@ export type NewResult = StoredResult & {
   readonly stale: boolean;
 };
 
-/** The results that stand, of these leases, in the order in which they came. */
-export const readStanding = async (db: Queryable, leaseIds: readonly string[]): Promise<StoredResult[]> => {
-  if (leaseIds.length === 0) return [];
+/**
+ * The results that stand, of these open leases, in the order in which they came. Asks nothing where none was stored before: most
+ * leases are completed in one piece. Where some was, days before it are not looked at.
+ */
+export const readStanding = async (
+  db: Queryable,
+  leases: readonly { readonly id: string; readonly resultsSince: Date | null }[],
+): Promise<StoredResult[]> => {
+  const reported = leases.flatMap(({ id, resultsSince }) =>
+    resultsSince === null ? [] : [{ id, since: resultsSince }],
+  );
+  if (reported.length === 0) return [];
   const { rows } = await db.query<StoredResult>(
     `select lease_id as "leaseId", test_id as "testId", status, result
-     from test_results where lease_id = any($1::uuid[]) and not stale order by id`,
-    [leaseIds],
+     from test_results where lease_id = any($1::uuid[]) and at >= $2 and not stale order by id`,
+    [reported.map(({ id }) => id), earliest(reported.map(({ since }) => since))],
   );
   return rows;
 };
 
 /** Every result of these leases that was ever told, the stale ones too. */
-export const readTold = async (db: Queryable, leaseIds: readonly string[]): Promise<StoredResult[]> => {
-  if (leaseIds.length === 0) return [];
+export const readTold = async (
+  db: Queryable,
+  leases: readonly { readonly id: string; readonly grantedAt: Date }[],
+): Promise<StoredResult[]> => {
+  if (leases.length === 0) return [];
   const { rows } = await db.query<StoredResult>(
     `select lease_id as "leaseId", test_id as "testId", status, result
-     from test_results where lease_id = any($1::uuid[]) order by id`,
-    [leaseIds],
+     from test_results where lease_id = any($1::uuid[]) and at >= $2 order by id`,
+    [leases.map(({ id }) => id), earliest(leases.map(({ grantedAt }) => grantedAt))],
   );
   return rows;
 };
+
+/** A Date is cut off at the millisecond, so it is never later than what it was read from. */
+const earliest = (times: readonly Date[]): Date => new Date(Math.min(...times.map((time) => time.getTime())));
 
 export const insertResults = async (db: Queryable, results: readonly NewResult[]): Promise<void> => {
   if (results.length === 0) return;

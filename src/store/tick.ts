@@ -79,9 +79,9 @@ const TICK = `
        select * from jsonb_to_recordset($5::jsonb) as r(name text, "attachEpoch" bigint)
      ), hot(id) as (
        -- From one queue to the next by the index: what waits behind the heads, and what was ever asked for, is not read.
-       (select requirement_id from jobs where ${IN_CLASS_QUEUE} order by requirement_id limit 1)
+       (select requirement_id from open_jobs where ${IN_CLASS_QUEUE} order by requirement_id limit 1)
        union all
-       select (select requirement_id from jobs where ${IN_CLASS_QUEUE} and requirement_id > hot.id
+       select (select requirement_id from open_jobs where ${IN_CLASS_QUEUE} and requirement_id > hot.id
                order by requirement_id limit 1)
        from hot where hot.id is not null
      )
@@ -96,7 +96,7 @@ const TICK = `
        'changed', (select coalesce(jsonb_agg(h), '[]')
                    from jsonb_to_recordset($7::jsonb) as h(name text, "leaseId" uuid, state text)
                    where not exists (
-                     select from leases l where l.id = h."leaseId" and l.session_name = h.name and l.state = h.state)),
+                     select from open_leases l where l.id = h."leaseId" and l.session_name = h.name and l.state = h.state)),
        'quarantined', (select coalesce(jsonb_agg(jsonb_build_object(
            'instance', instance, 'botId', bot_id, 'reason', quarantine_reason)), '[]')
          from bots where quarantine_reason is not null),
@@ -105,10 +105,10 @@ const TICK = `
          from drains where expires_at is null or expires_at > farm_now()),
        'hotRequirements', (select coalesce(jsonb_agg(id), '[]') from hot where id is not null),
        'hotDevices', (select coalesce(jsonb_agg(d.id), '[]') from unnest($6::bigint[]) as d(id) where exists (
-           select from jobs j where j.device_id = d.id and j.state = 'QUEUED' and j.held_by is null)),
+           select from open_jobs j where j.device_id = d.id and j.state = 'QUEUED' and j.held_by is null)),
        'hotBots', (select coalesce(jsonb_agg(jsonb_build_object('instance', s.instance, 'botId', s.bot_id)), '[]')
          from home h join bot_sessions s on s.name = h.name
-         where exists (select from jobs j where j.instance = s.instance and j.requested_bot_id = s.bot_id
+         where exists (select from open_jobs j where j.instance = s.instance and j.requested_bot_id = s.bot_id
                          and j.state = 'QUEUED' and j.held_by is null and j.device_id is null)),
        'restored', (select coalesce(bool_or(m.database_mark <> database_mark()), false) from farm_marks m),
        'restores', (select coalesce(max(number), 0) from restores),
@@ -117,15 +117,15 @@ const TICK = `
            select instance, status, count(*) as n from bot_sessions where state = 'OPEN' group by instance, status) s),
        'due', jsonb_build_object(
          'sessions', exists (select from bot_sessions where state = 'OPEN' and expires_at < farm_now()),
-         'leases', exists (select from leases where state = 'PENDING' and granted_at < farm_now() - interval '1 second')
-           or exists (select from leases where state = 'CANCELLING')
-           or exists (select from leases where state = 'ACTIVE' and execution_deadline < farm_now())
+         'leases', exists (select from open_leases where state = 'PENDING' and granted_at < farm_now() - interval '1 second')
+           or exists (select from open_leases where state = 'CANCELLING')
+           or exists (select from open_leases where state = 'ACTIVE' and execution_deadline < farm_now())
            or exists (select from bot_sessions where state = 'LAPSED'),
-         'jobs', exists (select from jobs where state = 'QUEUED' and queue_deadline < farm_now())
-           or exists (select from jobs where state = 'QUEUED' and match_deadline < farm_now())
-           or exists (select from jobs where ended_at is null and expires_at < farm_now()),
-         'gates', exists (select from jobs where state = 'QUEUED' and held_by in ('GATE_TURN', 'GATE'))
-           or exists (select from jobs where state = 'QUEUED' and gate_cleared_until < farm_now()),
+         'jobs', exists (select from open_jobs where state = 'QUEUED' and queue_deadline < farm_now())
+           or exists (select from open_jobs where state = 'QUEUED' and match_deadline < farm_now())
+           or exists (select from open_jobs where expires_at < farm_now()),
+         'gates', exists (select from open_jobs where state = 'QUEUED' and held_by in ('GATE_TURN', 'GATE'))
+           or exists (select from open_jobs where state = 'QUEUED' and gate_cleared_until < farm_now()),
          'lanes', exists (select from lanes where due_at < farm_now()),
          'leftovers', exists (select from bot_sessions where state = 'CLOSED' and closed_at < farm_now() - interval '1 day')
            or exists (select from enqueue_requests where at < farm_now() - interval '1 day')

@@ -152,6 +152,7 @@ const grant: Verb = (world, ledger) => {
     executionDeadline: null,
     closedAt: null,
     closedReason: null,
+    resultsSince: null,
   };
   moveJob(ledger, job, 'GRANTED');
   return { changed: true, to: { lease, standing: [] } };

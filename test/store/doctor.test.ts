@@ -115,6 +115,19 @@ const violations: readonly Planted[] = [
     `update leases set attempt = 2 where id = '${uuid(11)}'`],
   ['the job is FINISHED and no lease of it was completed', 'job 1',
     `update leases set state = 'LOST' where id = '${uuid(12)}'`],
+  ['its job is not there, and none as late was dropped', `lease ${uuid(13)}, job 77`,
+    `update leases set job_id = 77 where id = '${uuid(13)}'`],
+  ['its job is not there, and none as late was dropped', 'the request r9 of instance "l", job 77',
+    `insert into dropped_days (history, day, rows, last_job_id) values ('finished_jobs', '2026-01-01', 1, 76);
+     insert into enqueue_requests (instance, request_id, fingerprint, job_id) values ('l', 'r9', '', 77)`],
+  ['its lease is not there', `call ${uuid(105)}, lease ${uuid(99)}`,
+    `update shopfloor_calls set lease_id = '${uuid(99)}' where id = '${uuid(105)}'`],
+  ['the job is there more than once', 'job 1', `insert into finished_jobs select * from finished_jobs where id = 1`],
+  ['the lease is there more than once', `lease ${uuid(12)}`,
+    `insert into closed_leases select * from closed_leases where id = '${uuid(12)}'`],
+  ['the lease has results and does not say so', `lease ${uuid(21)}`,
+    `insert into test_results (job_id, lease_id, attempt, test_id, status, result) values (2, '${uuid(21)}', 1, 't1', 'PASSED', '{}');
+     update leases set results_since = null where id = '${uuid(21)}'`],
   ['a job of the route runs and an earlier one has not ended', 'job 3 after job 2',
     `drop index leases_one_open_a_device; ${lease(22, 3, 2, 'ACTIVE')}`],
   ['a bot has more than one live session', 'bot b of instance "l"',
@@ -125,8 +138,7 @@ const violations: readonly Planted[] = [
   ['an open lease and its session name different bots', `lease ${uuid(21)}, session l/s1`,
     `update leases set bot_id = 'c' where id = '${uuid(21)}'`],
   ['a test has more than one standing result in one lease', `lease ${uuid(12)}, test t1`,
-    `drop index test_results_first;
-     insert into test_results (job_id, lease_id, attempt, test_id, status, result) values (1, '${uuid(12)}', 2, 't1', 'SKIPPED', '{}')`],
+    `     insert into test_results (job_id, lease_id, attempt, test_id, status, result) values (1, '${uuid(12)}', 2, 't1', 'SKIPPED', '{}')`],
   ['a result names another job or attempt than its lease', `lease ${uuid(12)}, test t1`, 'update test_results set attempt = 1'],
   ['the job PASSED without a passing result of a test that it names', 'job 1, test t1', 'update test_results set stale = true'],
   ['the job PASSED and a standing result of its last attempt is FAILED', 'job 1, test t2',
@@ -183,11 +195,16 @@ const violations: readonly Planted[] = [
     `update call_sends set outcome = 'ambiguous' where call_id = '${uuid(103)}'`],
   ['a later send began and the one before it has no outcome', `call ${uuid(106)}`,
     `insert into call_sends (call_id, number, replica) values ('${uuid(106)}', 1, '${uuid(9)}'), ('${uuid(106)}', 2, '${uuid(9)}')`],
+  ['its call is not there, and was not dropped', `send 1 of call ${uuid(99)}`,
+    `insert into call_sends (call_id, number, replica) values ('${uuid(99)}', 1, '${uuid(9)}')`],
   ['a serial is of another instance than its DUT', 'device 1, serials.serial_number SN1', `update device_serials set instance = 'm'`],
   ['there are 1 and the tally says 2', 'jobs LEASED of instance "l", RUNIN',
     `insert into tallies (family, instance, label, state, n) values ('job', 'l', 'RUNIN', 'LEASED', 1)`],
   ['there are 0 and the tally says 1', 'jobs QUEUED of instance "l", SMT',
     `insert into tallies (family, instance, label, state, n) values ('job', 'l', 'SMT', 'QUEUED', 1)`],
+  ['the days say that 1 jobs were dropped and the tally says 2', 'history',
+    `insert into dropped_days (history, day, rows, last_job_id) values ('finished_jobs', '2026-01-01', 1, 76);
+     insert into tallies (family, instance, label, state, n) values ('dropped', 'l', 'FAT', 'FINISHED', 2)`],
 ];
 
 test.each(violations)('finds: %s', async (words, what, plant) => {

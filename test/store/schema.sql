@@ -9,6 +9,31 @@ AS $function$
       or exists (select from farm_marks m where m.database_mark <> database_mark())
 $function$;
 
+CREATE OR REPLACE FUNCTION public.count_dropped(which text, day date, from_table text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  dropped bigint;
+  newest bigint;
+begin
+  execute format('select count(*), max(%s) from %I',
+                 case which when 'finished_jobs' then 'id' when 'ended_sends' then 'null::bigint' else 'job_id' end, from_table)
+    into dropped, newest;
+  if which = 'finished_jobs' then
+    execute format('insert into tallies (family, instance, label, state, n)
+                    select f.family, j.instance, j.station, j.state, f.sign * count(*)
+                    from %I j cross join (values (''job'', -1), (''dropped'', 1)) f(family, sign)
+                    group by f.family, f.sign, j.instance, j.station, j.state', from_table);
+  end if;
+  insert into dropped_days as d (history, day, rows, last_job_id) values (which, count_dropped.day, dropped, newest)
+  on conflict on constraint dropped_days_pkey do update
+    set rows = d.rows + excluded.rows, last_job_id = greatest(d.last_job_id, excluded.last_job_id), dropped_at = excluded.dropped_at;
+  return dropped;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION public.database_mark()
  RETURNS text
  LANGUAGE plpgsql
@@ -23,11 +48,66 @@ exception when insufficient_privilege or feature_not_supported then
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION public.drop_history_day(which text, day date)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET lock_timeout TO '250ms'
+AS $function$
+declare
+  own_name constant text := which || to_char(day, '_YYYYMMDD');
+  beyond constant timestamptz := (day + 1)::timestamp at time zone 'UTC';
+  holds record;
+  dropped bigint;
+begin
+  if history_column(which) is null or beyond > farm_now() - interval '1 day' then
+    raise exception 'The history of % on % cannot be dropped: it is none, or younger than a day.', which, day using errcode = '22023';
+  end if;
+  if not pg_try_advisory_xact_lock(hashtextextended('history', 0)) then return null; end if;
+  if not exists (select from pg_inherits where inhparent = to_regclass(which) and inhrelid = to_regclass(own_name)) then return 0; end if;
+  select * into holds from history_holds();
+  if which = 'finished_jobs' and holds.owed_at < beyond or which <> 'finished_jobs' and holds.enqueued_at < beyond then
+    return null;
+  end if;
+  -- The day is over: nobody writes, and who reads is not kept from it while it is counted.
+  execute format('lock table %I in share mode', own_name);
+  dropped := count_dropped(which, day, own_name);
+  execute format('drop table %I', own_name);
+  return dropped;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION public.farm_now()
  RETURNS timestamp with time zone
  LANGUAGE sql
  STABLE PARALLEL SAFE
 AS $function$ select clock_timestamp() $function$;
+
+CREATE OR REPLACE FUNCTION public.history_column(which text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select case which when 'finished_jobs' then 'ended_at' when 'closed_leases' then 'closed_at'
+                    when 'settled_calls' then 'settled_at' when 'ended_sends' then 'ended_at'
+                    when 'test_results' then 'at' when 'farm_events' then 'at' end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.history_holds(OUT owed_at timestamp with time zone, OUT enqueued_at timestamp with time zone)
+ RETURNS record
+ LANGUAGE sql
+ STABLE
+AS $function$
+  with recursive of_instances as (
+    (select c.instance, c.owed_at from unsettled_calls c order by c.instance, c.owed_at limit 1)
+    union all
+    select n.* from of_instances i cross join lateral (
+      select c.instance, c.owed_at from unsettled_calls c where c.instance > i.instance
+      order by c.instance, c.owed_at limit 1) n)
+  select (select min(o.owed_at) from of_instances o),
+         (select j.enqueued_at from jobs j where j.id = (select min(id) from jobs))
+$function$;
 
 CREATE OR REPLACE FUNCTION public.keep_bot_token()
  RETURNS trigger
@@ -42,6 +122,52 @@ begin
   new.changed_xact := pg_current_xact_id();
   return new;
 end $function$;
+
+CREATE OR REPLACE FUNCTION public.make_history_day(which text, day date)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET lock_timeout TO '250ms'
+AS $function$
+declare
+  -- What is moved out of `_other` while completions may have to wait for it.
+  moved_max constant bigint := 20000;
+  parted_by constant text := history_column(which);
+  own_name constant text := which || to_char(day, '_YYYYMMDD');
+  first constant timestamptz := day::timestamp at time zone 'UTC';
+  beyond constant timestamptz := (day + 1)::timestamp at time zone 'UTC';
+  waiting bigint;
+begin
+  if parted_by is null or abs(day - (farm_now() at time zone 'UTC')::date) > 3650 then
+    raise exception 'There is no history of % on %.', which, day using errcode = '22023';
+  end if;
+  if not pg_try_advisory_xact_lock(hashtextextended('history', 0)) then return 'BUSY'; end if;
+  if to_regclass(own_name) is not null then return 'THERE'; end if;
+  -- Nobody may put a row of the day there from here on; who reads history waits as long.
+  execute format('lock table %I in access exclusive mode', which || '_other');
+  execute format('select count(*) from (select from %I where %I >= $1 and %2$I < $2 limit $3) w', which || '_other', parted_by)
+    into waiting using first, beyond, moved_max + 1;
+  if waiting > moved_max then return 'FULL'; end if;
+  execute format('create table %I (like %I including all)', own_name, which);
+  execute format('with moved as (delete from %I where %I >= $1 and %2$I < $2 returning *) insert into %I select * from moved',
+                 which || '_other', parted_by, own_name) using first, beyond;
+  execute format('alter table %I attach partition %I for values from (%L) to (%L)', which, own_name, first, beyond);
+  return 'MADE';
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.note_results()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  update open_leases l set results_since = r.at
+  from (select lease_id, min(at) as at from stored group by lease_id) r
+  where l.id = r.lease_id and l.results_since is null;
+  return null;
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION public.refuse_audit_change()
  RETURNS trigger
@@ -67,7 +193,7 @@ CREATE OR REPLACE FUNCTION public.refuse_paused_send()
 AS $function$
 begin
   if exists (
-    select from (select distinct c.instance from journalled j join shopfloor_calls c on c.id = j.call_id) told
+    select from (select distinct c.instance from journalled j join unsettled_calls c on c.id = j.call_id) told
     where bridge_is_paused(told.instance)) then
     raise exception 'The bridge is paused: the database was restored, and nobody has resumed it yet.'
       using errcode = '40001', hint = 'stationgrid bridge reconciliation, then stationgrid bridge resume';
@@ -76,7 +202,11 @@ begin
 end
 $function$;
 
+create sequence farm_event_ids as bigint increment 1 start 1;
+
 create sequence job_ids as bigint increment 1 start 1;
+
+create sequence test_result_ids as bigint increment 1 start 1;
 
 create table audit (
   replica uuid not null,
@@ -176,11 +306,17 @@ create table call_sends (
   ended_at timestamp with time zone,
   outcome text,
   words text,
-  constraint call_sends_call_id_fkey FOREIGN KEY (call_id) REFERENCES shopfloor_calls(id),
   constraint call_sends_check CHECK (((ended_at IS NULL) = (outcome IS NULL))),
-  constraint call_sends_outcome_check CHECK ((outcome = ANY (ARRAY['answered'::text, 'fault'::text, 'refused'::text, 'ambiguous'::text]))),
-  constraint call_sends_pkey PRIMARY KEY (call_id, number)
-);
+  constraint call_sends_outcome_check CHECK ((outcome = ANY (ARRAY['answered'::text, 'fault'::text, 'refused'::text, 'ambiguous'::text])))
+) partition by LIST (outcome);
+
+create table closed_leases partition of leases (
+
+) FOR VALUES IN ('COMPLETED', 'CANCELLED', 'REFUSED', 'WITHDRAWN', 'LOST') partition by RANGE (closed_at);
+
+create table closed_leases_other partition of closed_leases (
+
+) DEFAULT;
 
 create table device_serials (
   instance text not null,
@@ -213,19 +349,37 @@ create table drains (
   constraint drains_pkey PRIMARY KEY (instance, pattern)
 );
 
+create table dropped_days (
+  history text not null,
+  day date not null,
+  rows bigint not null,
+  last_job_id bigint,
+  dropped_at timestamp with time zone default farm_now() not null,
+  constraint dropped_days_history_check CHECK ((history_column(history) IS NOT NULL)),
+  constraint dropped_days_pkey PRIMARY KEY (history, day),
+  constraint dropped_days_rows_check CHECK ((rows >= 0))
+);
+
+create table ended_sends partition of call_sends (
+
+) FOR VALUES IN ('answered', 'fault', 'refused', 'ambiguous') partition by RANGE (ended_at);
+
+create table ended_sends_other partition of ended_sends (
+
+) DEFAULT;
+
 create table enqueue_requests (
   instance text not null,
   request_id text not null,
   fingerprint text not null,
   job_id bigint not null,
   at timestamp with time zone default farm_now() not null,
-  constraint enqueue_requests_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs(id),
   constraint enqueue_requests_pkey PRIMARY KEY (instance, request_id)
 );
 
 create table farm_events (
   xact xid8 default pg_current_xact_id() not null,
-  id bigint generated always as identity not null,
+  id bigint default nextval('farm_event_ids'::regclass) not null,
   at timestamp with time zone default farm_now() not null,
   kind text not null,
   instance text not null,
@@ -233,9 +387,12 @@ create table farm_events (
   lease_id uuid,
   bot_id text,
   device_id bigint,
-  facts jsonb default '{}'::jsonb not null,
-  constraint farm_events_pkey PRIMARY KEY (xact, id)
-);
+  facts jsonb default '{}'::jsonb not null
+) partition by RANGE (at);
+
+create table farm_events_other partition of farm_events (
+
+) DEFAULT;
 
 create table farm_marks (
   "only" boolean default true not null,
@@ -244,6 +401,14 @@ create table farm_marks (
   constraint farm_marks_only_check CHECK ("only"),
   constraint farm_marks_pkey PRIMARY KEY ("only")
 );
+
+create table finished_jobs partition of jobs (
+
+) FOR VALUES IN ('FINISHED', 'FAILED', 'CANCELLED') partition by RANGE (ended_at);
+
+create table finished_jobs_other partition of finished_jobs (
+
+) DEFAULT;
 
 create table jobs (
   id bigint default nextval('job_ids'::regclass) not null,
@@ -294,16 +459,13 @@ create table jobs (
   constraint jobs_check5 CHECK (((failure IS NOT NULL) = (state = 'FAILED'::text))),
   constraint jobs_check6 CHECK (((ended_at IS NOT NULL) = (state = ANY (ARRAY['FINISHED'::text, 'FAILED'::text, 'CANCELLED'::text])))),
   constraint jobs_check7 CHECK (((route IS NULL) OR (device_id IS NOT NULL))),
-  constraint jobs_device_id_fkey FOREIGN KEY (device_id) REFERENCES devices(id),
   constraint jobs_held_by_check CHECK ((held_by = ANY (ARRAY['ROUTE'::text, 'ROUTE_STOPPED'::text, 'GATE_TURN'::text, 'GATE'::text, 'GATE_REFUSED'::text, 'DEVICE'::text, 'ACTION'::text]))),
   constraint jobs_on_failed_check CHECK ((on_failed = ANY (ARRAY['stop'::text, 'continue'::text]))),
-  constraint jobs_pkey PRIMARY KEY (id),
   constraint jobs_priority_check CHECK (((priority >= '-1000000'::integer) AND (priority <= 1000000))),
   constraint jobs_refusals_check CHECK ((refusals >= 0)),
-  constraint jobs_requirement_id_fkey FOREIGN KEY (requirement_id) REFERENCES requirements(id),
   constraint jobs_state_check CHECK ((state = ANY (ARRAY['QUEUED'::text, 'LEASED'::text, 'CANCELLING'::text, 'FINISHED'::text, 'FAILED'::text, 'CANCELLED'::text]))),
   constraint jobs_verdict_check CHECK ((verdict = ANY (ARRAY['PASSED'::text, 'FAILED'::text])))
-);
+) partition by LIST (state);
 
 create table lanes (
   device_id bigint not null,
@@ -342,15 +504,28 @@ create table leases (
   execution_deadline timestamp with time zone,
   closed_at timestamp with time zone,
   closed_reason text,
+  results_since timestamp with time zone,
   constraint leases_attempt_check CHECK ((attempt > 0)),
   constraint leases_check CHECK (((closed_at IS NOT NULL) = (state <> ALL (ARRAY['PENDING'::text, 'ACTIVE'::text, 'CANCELLING'::text])))),
   constraint leases_check1 CHECK (((state <> 'ACTIVE'::text) OR (started_at IS NOT NULL))),
-  constraint leases_device_id_fkey FOREIGN KEY (device_id) REFERENCES devices(id),
-  constraint leases_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs(id),
-  constraint leases_pkey PRIMARY KEY (id),
-  constraint leases_session_name_fkey FOREIGN KEY (session_name) REFERENCES bot_sessions(name),
   constraint leases_state_check CHECK ((state = ANY (ARRAY['PENDING'::text, 'ACTIVE'::text, 'CANCELLING'::text, 'COMPLETED'::text, 'CANCELLED'::text, 'REFUSED'::text, 'WITHDRAWN'::text, 'LOST'::text])))
-);
+) partition by LIST (state);
+
+create table open_jobs partition of jobs (
+  constraint open_jobs_device_id_fkey FOREIGN KEY (device_id) REFERENCES devices(id),
+  constraint open_jobs_pkey PRIMARY KEY (id),
+  constraint open_jobs_requirement_id_fkey FOREIGN KEY (requirement_id) REFERENCES requirements(id)
+) FOR VALUES IN ('QUEUED', 'LEASED', 'CANCELLING');
+
+create table open_leases partition of leases (
+  constraint open_leases_device_id_fkey FOREIGN KEY (device_id) REFERENCES devices(id),
+  constraint open_leases_pkey PRIMARY KEY (id),
+  constraint open_leases_session_name_fkey FOREIGN KEY (session_name) REFERENCES bot_sessions(name)
+) FOR VALUES IN ('PENDING', 'ACTIVE', 'CANCELLING');
+
+create table open_sends partition of call_sends (
+  constraint open_sends_pkey PRIMARY KEY (call_id, number)
+) FOR VALUES IN (NULL);
 
 create table replicas (
   id uuid not null,
@@ -388,7 +563,6 @@ create table result_notes (
   author text not null,
   note text not null,
   constraint result_notes_author_check CHECK ((author <> ''::text)),
-  constraint result_notes_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs(id),
   constraint result_notes_note_check CHECK ((note <> ''::text)),
   constraint result_notes_pkey PRIMARY KEY (id)
 );
@@ -400,6 +574,14 @@ create table schema_migrations (
   applied_at timestamp with time zone default clock_timestamp() not null,
   constraint schema_migrations_pkey PRIMARY KEY (number)
 );
+
+create table settled_calls partition of shopfloor_calls (
+
+) FOR VALUES IN ('DELIVERED', 'GATE_REFUSED', 'SKIPPED') partition by RANGE (settled_at);
+
+create table settled_calls_other partition of settled_calls (
+
+) DEFAULT;
 
 create table shopfloor_calls (
   id uuid not null,
@@ -432,15 +614,10 @@ create table shopfloor_calls (
   constraint shopfloor_calls_check2 CHECK ((((test_id IS NOT NULL) AND (status IS NOT NULL)) = (method = 'UpdateTestResult'::text))),
   constraint shopfloor_calls_check3 CHECK (((event IS NOT NULL) = (method = 'NotifyEvent'::text))),
   constraint shopfloor_calls_check4 CHECK (((state = 'OWED'::text) OR (state = 'SKIPPED'::text) OR (body IS NOT NULL))),
-  constraint shopfloor_calls_device_id_fkey FOREIGN KEY (device_id) REFERENCES lanes(device_id),
-  constraint shopfloor_calls_device_id_position_key UNIQUE (device_id, "position"),
-  constraint shopfloor_calls_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs(id),
-  constraint shopfloor_calls_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES leases(id),
   constraint shopfloor_calls_method_check CHECK ((method = ANY (ARRAY['NotifyStart'::text, 'UpdateTestResult'::text, 'NotifyEnd'::text, 'NotifyEvent'::text]))),
-  constraint shopfloor_calls_pkey PRIMARY KEY (id),
   constraint shopfloor_calls_position_check CHECK (("position" > 0)),
   constraint shopfloor_calls_state_check CHECK ((state = ANY (ARRAY['OWED'::text, 'DELIVERED'::text, 'GATE_REFUSED'::text, 'DEAD'::text, 'SKIPPED'::text])))
-);
+) partition by LIST (state);
 
 create table tallies (
   id bigint generated always as identity not null,
@@ -453,7 +630,7 @@ create table tallies (
 );
 
 create table test_results (
-  id bigint generated always as identity not null,
+  id bigint default nextval('test_result_ids'::regclass) not null,
   job_id bigint not null,
   lease_id uuid not null,
   attempt integer not null,
@@ -462,11 +639,18 @@ create table test_results (
   result jsonb not null,
   stale boolean default false not null,
   at timestamp with time zone default farm_now() not null,
-  constraint test_results_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs(id),
-  constraint test_results_lease_id_fkey FOREIGN KEY (lease_id) REFERENCES leases(id),
-  constraint test_results_pkey PRIMARY KEY (id),
   constraint test_results_status_check CHECK ((status = ANY (ARRAY['PASSED'::text, 'FAILED'::text, 'SKIPPED'::text, 'FAILED_AND_WAIVED'::text])))
-);
+) partition by RANGE (at);
+
+create table test_results_other partition of test_results (
+
+) DEFAULT;
+
+create table unsettled_calls partition of shopfloor_calls (
+  constraint unsettled_calls_device_id_fkey FOREIGN KEY (device_id) REFERENCES lanes(device_id),
+  constraint unsettled_calls_pkey PRIMARY KEY (id),
+  constraint unsettled_calls_place UNIQUE (device_id, "position")
+) FOR VALUES IN ('OWED', 'DEAD');
 
 CREATE INDEX audit_chains ON public.audit USING btree (recorded_at, replica) WHERE (seq = 1);
 
@@ -490,75 +674,89 @@ CREATE INDEX bot_tokens_of_bot ON public.bot_tokens USING btree (instance, bot_i
 
 CREATE INDEX bots_quarantined ON public.bots USING btree (instance, bot_id) WHERE (quarantine_reason IS NOT NULL);
 
+CREATE INDEX closed_leases_by_id ON ONLY public.closed_leases USING btree (id);
+
+CREATE INDEX closed_leases_of_job ON ONLY public.closed_leases USING btree (job_id, attempt);
+
+CREATE INDEX closed_leases_of_session ON ONLY public.closed_leases USING btree (session_name);
+
 CREATE INDEX device_serials_of ON public.device_serials USING btree (device_id);
 
 CREATE INDEX device_serials_value ON public.device_serials USING btree (instance, value);
 
+CREATE INDEX ended_sends_of_call ON ONLY public.ended_sends USING btree (call_id, number);
+
 CREATE INDEX enqueue_requests_age ON public.enqueue_requests USING btree (at);
 
-CREATE INDEX farm_events_of_job ON public.farm_events USING btree (job_id, xact, id) WHERE (job_id IS NOT NULL);
+CREATE INDEX farm_events_of_job ON ONLY public.farm_events USING btree (job_id, xact, id) WHERE (job_id IS NOT NULL);
 
-CREATE INDEX jobs_expiry ON public.jobs USING btree (expires_at) WHERE ((ended_at IS NULL) AND (expires_at IS NOT NULL));
+CREATE INDEX farm_events_order ON ONLY public.farm_events USING btree (xact, id);
 
-CREATE INDEX jobs_gate_lapse ON public.jobs USING btree (gate_cleared_until) WHERE ((state = 'QUEUED'::text) AND (gate_cleared_until IS NOT NULL));
+CREATE INDEX finished_jobs_by_id ON ONLY public.finished_jobs USING btree (id);
 
-CREATE INDEX jobs_gates ON public.jobs USING btree (held_by, id) WHERE ((state = 'QUEUED'::text) AND (held_by = ANY (ARRAY['GATE_TURN'::text, 'GATE'::text])));
+CREATE INDEX finished_jobs_reservation ON ONLY public.finished_jobs USING btree (((reservation ->> 'name'::text))) WHERE (reservation IS NOT NULL);
 
-CREATE INDEX jobs_held_of_device ON public.jobs USING btree (device_id, id) WHERE ((state = 'QUEUED'::text) AND (held_by IS NOT NULL));
+CREATE INDEX jobs_listing ON ONLY public.jobs USING btree (instance, id DESC);
 
-CREATE INDEX jobs_listing ON public.jobs USING btree (instance, id DESC);
-
-CREATE INDEX jobs_match_deadline ON public.jobs USING btree (match_deadline) WHERE ((state = 'QUEUED'::text) AND (match_deadline IS NOT NULL));
-
-CREATE INDEX jobs_of_device ON public.jobs USING btree (device_id, id DESC) WHERE (device_id IS NOT NULL);
-
-CREATE INDEX jobs_oldest ON public.jobs USING btree (instance, queued_at) WHERE ((state = 'QUEUED'::text) AND (held_by IS NULL));
-
-CREATE INDEX jobs_queue ON public.jobs USING btree (requirement_id, priority, id) WHERE ((state = 'QUEUED'::text) AND (held_by IS NULL) AND (device_id IS NULL) AND (requested_bot_id IS NULL));
-
-CREATE INDEX jobs_queue_avoiding ON public.jobs USING btree (requirement_id, priority, id) WHERE ((state = 'QUEUED'::text) AND (held_by IS NULL) AND (device_id IS NULL) AND (requested_bot_id IS NULL) AND (avoided_bots <> '{}'::text[]));
-
-CREATE INDEX jobs_queue_deadline ON public.jobs USING btree (queue_deadline) WHERE ((state = 'QUEUED'::text) AND (queue_deadline IS NOT NULL));
-
-CREATE INDEX jobs_queue_of_bot ON public.jobs USING btree (instance, requested_bot_id, priority, id) WHERE ((state = 'QUEUED'::text) AND (held_by IS NULL) AND (device_id IS NULL) AND (requested_bot_id IS NOT NULL));
-
-CREATE INDEX jobs_queue_of_device ON public.jobs USING btree (device_id, ((gate_cleared_until IS NULL)), priority, id) WHERE ((state = 'QUEUED'::text) AND (held_by IS NULL) AND (device_id IS NOT NULL));
-
-CREATE UNIQUE INDEX jobs_reservation ON public.jobs USING btree (((reservation ->> 'name'::text))) WHERE (reservation IS NOT NULL);
+CREATE INDEX jobs_of_device ON ONLY public.jobs USING btree (device_id, id DESC) WHERE (device_id IS NOT NULL);
 
 CREATE INDEX lanes_due ON public.lanes USING btree (instance, due_at) WHERE (due_at IS NOT NULL);
 
 CREATE INDEX lanes_listing ON public.lanes USING btree (instance, blocked DESC, device_id DESC);
 
-CREATE INDEX leases_cancelling ON public.leases USING btree (cancel_asked_at) WHERE (state = 'CANCELLING'::text);
+CREATE INDEX jobs_expiry ON public.open_jobs USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 
-CREATE INDEX leases_execution ON public.leases USING btree (execution_deadline) WHERE ((state = 'ACTIVE'::text) AND (execution_deadline IS NOT NULL));
+CREATE INDEX jobs_gate_lapse ON public.open_jobs USING btree (gate_cleared_until) WHERE ((state = 'QUEUED'::text) AND (gate_cleared_until IS NOT NULL));
 
-CREATE INDEX leases_of_job ON public.leases USING btree (job_id, attempt);
+CREATE INDEX jobs_gates ON public.open_jobs USING btree (held_by, id) WHERE ((state = 'QUEUED'::text) AND (held_by = ANY (ARRAY['GATE_TURN'::text, 'GATE'::text])));
 
-CREATE INDEX leases_of_session ON public.leases USING btree (session_name);
+CREATE INDEX jobs_held_of_device ON public.open_jobs USING btree (device_id, id) WHERE ((state = 'QUEUED'::text) AND (held_by IS NOT NULL));
 
-CREATE UNIQUE INDEX leases_one_open_a_device ON public.leases USING btree (device_id) WHERE ((state = ANY (ARRAY['PENDING'::text, 'ACTIVE'::text, 'CANCELLING'::text])) AND (device_id IS NOT NULL));
+CREATE INDEX jobs_match_deadline ON public.open_jobs USING btree (match_deadline) WHERE ((state = 'QUEUED'::text) AND (match_deadline IS NOT NULL));
 
-CREATE UNIQUE INDEX leases_one_open_a_job ON public.leases USING btree (job_id) WHERE (state = ANY (ARRAY['PENDING'::text, 'ACTIVE'::text, 'CANCELLING'::text]));
+CREATE INDEX jobs_oldest ON public.open_jobs USING btree (instance, queued_at) WHERE ((state = 'QUEUED'::text) AND (held_by IS NULL));
 
-CREATE INDEX leases_open_of_session ON public.leases USING btree (session_name) WHERE (state = ANY (ARRAY['PENDING'::text, 'ACTIVE'::text, 'CANCELLING'::text]));
+CREATE INDEX jobs_queue ON public.open_jobs USING btree (requirement_id, priority, id) WHERE ((state = 'QUEUED'::text) AND (held_by IS NULL) AND (device_id IS NULL) AND (requested_bot_id IS NULL));
 
-CREATE INDEX leases_pending ON public.leases USING btree (granted_at) WHERE (state = 'PENDING'::text);
+CREATE INDEX jobs_queue_avoiding ON public.open_jobs USING btree (requirement_id, priority, id) WHERE ((state = 'QUEUED'::text) AND (held_by IS NULL) AND (device_id IS NULL) AND (requested_bot_id IS NULL) AND (avoided_bots <> '{}'::text[]));
+
+CREATE INDEX jobs_queue_deadline ON public.open_jobs USING btree (queue_deadline) WHERE ((state = 'QUEUED'::text) AND (queue_deadline IS NOT NULL));
+
+CREATE INDEX jobs_queue_of_bot ON public.open_jobs USING btree (instance, requested_bot_id, priority, id) WHERE ((state = 'QUEUED'::text) AND (held_by IS NULL) AND (device_id IS NULL) AND (requested_bot_id IS NOT NULL));
+
+CREATE INDEX jobs_queue_of_device ON public.open_jobs USING btree (device_id, ((gate_cleared_until IS NULL)), priority, id) WHERE ((state = 'QUEUED'::text) AND (held_by IS NULL) AND (device_id IS NOT NULL));
+
+CREATE UNIQUE INDEX jobs_reservation ON public.open_jobs USING btree (((reservation ->> 'name'::text))) WHERE (reservation IS NOT NULL);
+
+CREATE INDEX leases_cancelling ON public.open_leases USING btree (cancel_asked_at) WHERE (state = 'CANCELLING'::text);
+
+CREATE INDEX leases_execution ON public.open_leases USING btree (execution_deadline) WHERE ((state = 'ACTIVE'::text) AND (execution_deadline IS NOT NULL));
+
+CREATE UNIQUE INDEX leases_one_open_a_device ON public.open_leases USING btree (device_id) WHERE (device_id IS NOT NULL);
+
+CREATE UNIQUE INDEX leases_one_open_a_job ON public.open_leases USING btree (job_id);
+
+CREATE INDEX leases_open_of_session ON public.open_leases USING btree (session_name);
+
+CREATE INDEX leases_pending ON public.open_leases USING btree (granted_at) WHERE (state = 'PENDING'::text);
 
 CREATE INDEX result_notes_of_job ON public.result_notes USING btree (job_id, id);
 
-CREATE INDEX shopfloor_calls_listing ON public.shopfloor_calls USING btree (instance, owed_at DESC, device_id DESC, "position" DESC);
+CREATE INDEX settled_calls_by_id ON ONLY public.settled_calls USING btree (id);
 
-CREATE INDEX shopfloor_calls_of_job ON public.shopfloor_calls USING btree (job_id, "position");
+CREATE INDEX settled_calls_place ON ONLY public.settled_calls USING btree (device_id, "position");
 
-CREATE INDEX shopfloor_calls_questions ON public.shopfloor_calls USING btree (device_id, "position") WHERE (gate AND (state = ANY (ARRAY['OWED'::text, 'DEAD'::text])));
+CREATE INDEX shopfloor_calls_listing ON ONLY public.shopfloor_calls USING btree (instance, owed_at DESC, device_id DESC, "position" DESC);
 
-CREATE INDEX shopfloor_calls_unsettled ON public.shopfloor_calls USING btree (instance, owed_at) WHERE (state = ANY (ARRAY['OWED'::text, 'DEAD'::text]));
+CREATE INDEX shopfloor_calls_of_job ON ONLY public.shopfloor_calls USING btree (job_id, "position");
 
-CREATE UNIQUE INDEX test_results_first ON public.test_results USING btree (lease_id, test_id) WHERE (NOT stale);
+CREATE INDEX test_results_of_job ON ONLY public.test_results USING btree (job_id, id);
 
-CREATE INDEX test_results_of_job ON public.test_results USING btree (job_id, id);
+CREATE INDEX test_results_of_lease ON ONLY public.test_results USING btree (lease_id, test_id);
+
+CREATE INDEX shopfloor_calls_questions ON public.unsettled_calls USING btree (device_id, "position") WHERE gate;
+
+CREATE INDEX shopfloor_calls_unsettled ON public.unsettled_calls USING btree (instance, owed_at);
 
 CREATE TRIGGER audit_is_kept BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
 
@@ -567,6 +765,8 @@ CREATE TRIGGER bot_tokens_kept BEFORE DELETE OR UPDATE ON public.bot_tokens FOR 
 CREATE TRIGGER call_sends_wait_for_reconciliation AFTER INSERT ON public.call_sends REFERENCING NEW TABLE AS journalled FOR EACH STATEMENT EXECUTE FUNCTION refuse_paused_send();
 
 CREATE TRIGGER result_notes_are_kept BEFORE DELETE OR UPDATE OR TRUNCATE ON public.result_notes FOR EACH STATEMENT EXECUTE FUNCTION refuse_note_change();
+
+CREATE TRIGGER test_results_are_noted AFTER INSERT ON public.test_results REFERENCING NEW TABLE AS stored FOR EACH STATEMENT EXECUTE FUNCTION note_results();
 
 grant insert, select on audit to stationgrid;
 
@@ -582,23 +782,45 @@ grant delete, insert, select, update on bridge_resumes to stationgrid;
 
 grant delete, insert, select, update on call_sends to stationgrid;
 
+grant delete, insert, select, update on closed_leases to stationgrid;
+
+grant delete, insert, select, update on closed_leases_other to stationgrid;
+
 grant delete, insert, select, update on device_serials to stationgrid;
 
 grant delete, insert, select, update on devices to stationgrid;
 
 grant delete, insert, select, update on drains to stationgrid;
 
+grant delete, insert, select, update on dropped_days to stationgrid;
+
+grant delete, insert, select, update on ended_sends to stationgrid;
+
+grant delete, insert, select, update on ended_sends_other to stationgrid;
+
 grant delete, insert, select, update on enqueue_requests to stationgrid;
 
 grant delete, insert, select, update on farm_events to stationgrid;
 
+grant delete, insert, select, update on farm_events_other to stationgrid;
+
 grant delete, insert, select, update on farm_marks to stationgrid;
+
+grant delete, insert, select, update on finished_jobs to stationgrid;
+
+grant delete, insert, select, update on finished_jobs_other to stationgrid;
 
 grant delete, insert, select, update on jobs to stationgrid;
 
 grant delete, insert, select, update on lanes to stationgrid;
 
 grant delete, insert, select, update on leases to stationgrid;
+
+grant delete, insert, select, update on open_jobs to stationgrid;
+
+grant delete, insert, select, update on open_leases to stationgrid;
+
+grant delete, insert, select, update on open_sends to stationgrid;
 
 grant delete, insert, select, update on replicas to stationgrid;
 
@@ -610,8 +832,16 @@ grant insert, select on result_notes to stationgrid;
 
 grant select on schema_migrations to stationgrid;
 
+grant delete, insert, select, update on settled_calls to stationgrid;
+
+grant delete, insert, select, update on settled_calls_other to stationgrid;
+
 grant delete, insert, select, update on shopfloor_calls to stationgrid;
 
 grant delete, insert, select, update on tallies to stationgrid;
 
 grant delete, insert, select, update on test_results to stationgrid;
+
+grant delete, insert, select, update on test_results_other to stationgrid;
+
+grant delete, insert, select, update on unsettled_calls to stationgrid;

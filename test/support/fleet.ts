@@ -81,10 +81,7 @@ export const stepLease = async (farm: Farm, jobId: number, step: Partial<LeaseSt
     const jobIds = [jobId];
     const jobs = await lockJobs(db, { jobIds, sessionNames: [] });
     const leases = await lockOpenLeases(db, { jobIds, sessionNames: [] });
-    const standing = await readStanding(
-      db,
-      leases.map(({ id }) => id),
-    );
+    const standing = await readStanding(db, leases);
     const ledger = openLedger(farm.clock.now(), { jobs, leases, standing });
     settleLease(farm, ledger, leases[0]!, { why: 'the test says so', completion: null, ...step });
     await writeLedger(db, ledger);

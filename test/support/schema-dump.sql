@@ -1,6 +1,7 @@
 -- What the migrations have made, as SQL to be read: from the catalog, in an order that nothing but a migration changes.
 with own_table as (
-  select c.oid, c.relname, c.relacl from pg_class c
+  select c.oid, c.relname, c.relacl, c.relispartition, coalesce(' partition by ' || pg_get_partkeydef(c.oid), '') as parted
+  from pg_class c
   where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
 ), own_column as (
   select a.attrelid, a.attnum,
@@ -14,9 +15,9 @@ with own_table as (
   from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
   where a.attnum > 0 and not a.attisdropped
 ), own_constraint as (
-  -- Whether a column may be null is said with the column.
+  -- Whether a column may be null is said with the column, and what a partition has of its parent with the parent.
   select conrelid, conname, format('  constraint %I %s', conname, pg_get_constraintdef(oid)) as line
-  from pg_constraint where contype <> 'n'
+  from pg_constraint where contype <> 'n' and coninhcount = 0
 ), entry(family, name, text) as (
   select 1, p.proname || pg_get_function_identity_arguments(p.oid), rtrim(pg_get_functiondef(p.oid), E'\n') || ';'
   from pg_proc p where p.pronamespace = 'public'::regnamespace
@@ -27,14 +28,19 @@ with own_table as (
   where c.relnamespace = 'public'::regnamespace
     and not exists (select from pg_depend where classid = 'pg_class'::regclass and objid = c.oid and deptype in ('a', 'i'))
   union all
-  select 3, t.relname, format(E'create table %I (\n%s\n);', t.relname, concat_ws(E',\n',
+  select 3, t.relname, format(E'create table %I (\n%s\n)%s;', t.relname, concat_ws(E',\n',
            (select string_agg(line, E',\n' order by attnum) from own_column where attrelid = t.oid),
-           (select string_agg(line, E',\n' order by conname) from own_constraint where conrelid = t.oid)))
-  from own_table t
+           (select string_agg(line, E',\n' order by conname) from own_constraint where conrelid = t.oid)), t.parted)
+  from own_table t where not t.relispartition
+  union all
+  select 3, t.relname, format('create table %I partition of %s%s %s%s;', t.relname, h.inhparent::regclass,
+           (select format(E' (\n%s\n)', string_agg(line, E',\n' order by conname)) from own_constraint where conrelid = t.oid),
+           pg_get_expr(c.relpartbound, c.oid), t.parted)
+  from own_table t join pg_class c on c.oid = t.oid join pg_inherits h on h.inhrelid = t.oid where t.relispartition
   union all
   select 4, t.relname || '.' || i.relname, pg_get_indexdef(x.indexrelid) || ';'
   from own_table t join pg_index x on x.indrelid = t.oid join pg_class i on i.oid = x.indexrelid
-  where not exists (select from pg_constraint where conindid = x.indexrelid and conrelid = t.oid)
+  where not i.relispartition and not exists (select from pg_constraint where conindid = x.indexrelid and conrelid = t.oid)
   union all
   select 5, t.relname || '.' || g.tgname, pg_get_triggerdef(g.oid) || ';'
   from own_table t join pg_trigger g on g.tgrelid = t.oid where not g.tgisinternal
