@@ -425,7 +425,7 @@ describe('workers', () => {
     expect(problemsOf({ yaml: 'workers: 9' })).toEqual(['workers: 9 are more than limits.workers.max, which is 8']);
     const many = 'workers: 12\nlimits: { workers: { max: 16 } }\n';
     expect(problemsOf({ yaml: many })).toEqual([
-      'workers: 12, and one more while they are replaced, may take 244 connections with those left for people, ' +
+      'workers: 12, and one more while they are replaced, may take 257 connections with those left for people, ' +
         'and the embedded PostgreSQL has 200; ' +
         'give fewer workers, a smaller limits.postgres.poolMax, or a server of your own by databaseUrl',
     ]);

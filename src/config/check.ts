@@ -53,7 +53,7 @@ const repeats = (names: readonly string[]): readonly string[] => [
 const BOT_FENCE_MS = defaultLimits.session.fenceMs;
 const BOT_FENCE_PARTS = 3;
 
-const limitMisfits = ({ session, replica, workers, lanes, calls, text }: Limits): readonly string[] => {
+const limitMisfits = ({ session, replica, leadership, workers, lanes, calls, text }: Limits): readonly string[] => {
   const rules: readonly (readonly [boolean, string])[] = [
     [
       session.ttlMs >= 2 * replica.tickMs,
@@ -83,6 +83,10 @@ const limitMisfits = ({ session, replica, workers, lanes, calls, text }: Limits)
     ],
     [lanes.backoffMinMs <= lanes.backoffMaxMs, 'limits.lanes.backoffMin must not exceed limits.lanes.backoffMax'],
     [
+      leadership.takeoverMs >= 2_000,
+      'limits.leadership.takeover must be at least 2 s, or a leader that is only busy is taken for one that is gone',
+    ],
+    [
       workers.backoffMinMs <= workers.backoffMaxMs,
       'limits.workers.backoffMin must not exceed limits.workers.backoffMax',
     ],
@@ -95,8 +99,8 @@ const limitMisfits = ({ session, replica, workers, lanes, calls, text }: Limits)
   return rules.filter(([holds]) => !holds).map(([, words]) => words);
 };
 
-/** Beside its pool a worker has one connection to listen for wakes, and one that shows it is there. */
-const CONNECTIONS_BESIDE_POOL = 2;
+/** Beside its pool a worker has connections to listen for wakes, to stand for leadership, and to show that it is there. */
+const CONNECTIONS_BESIDE_POOL = 3;
 /** For the primary, for people and for their tools. */
 const CONNECTIONS_LEFT = 10;
 

@@ -38,6 +38,10 @@ export const limitTable = {
     watchersMax: [1000, 'Most watch streams open on one replica.'],
     drainMs: [4 * SECOND, 'After SIGTERM parked polls are answered and writes flushed within this time.'],
   },
+  leadership: {
+    takeoverMs: [10 * SECOND, 'When the replica that leads has died, was stopped or is cut off, another one leads within this.'],
+    eventsHeldMs: [10 * SECOND, 'An alarm is logged when watchers have not been told of an event for this long, since an older transaction is open.'],
+  },
   workers: {
     max: [8, 'Most workers of one host. Each takes the connections of a replica to the database.'],
     startMs: [60 * SECOND, 'A worker must serve within this after its start, or is killed and started anew.'],

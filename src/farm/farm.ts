@@ -78,7 +78,9 @@ export type Wake =
   /** Drains changed. */
   | { readonly kind: 'drains' }
   /** Tokens of bots changed: for those who let bots in. */
-  | { readonly kind: 'tokens' };
+  | { readonly kind: 'tokens' }
+  /** Nobody leads the farm: for those who could. */
+  | { readonly kind: 'lead' };
 
 export type Farm = FarmSeams & {
   readonly wake: (wakes: readonly Wake[]) => void;

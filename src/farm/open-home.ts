@@ -79,6 +79,7 @@ const hear = (home: Home, wake: Wake): void => {
     case 'job':
     case 'lanes':
     case 'tokens':
+    case 'lead':
       return;
   }
   home.feed();

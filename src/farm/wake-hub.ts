@@ -147,6 +147,7 @@ const isWake = (value: unknown): value is Wake => {
     case 'lanes':
     case 'drains':
     case 'tokens':
+    case 'lead':
       return true;
     default:
       return false;

@@ -16,6 +16,7 @@ import type { Log } from '../log.ts';
 import { createMetrics, type Metrics } from '../metrics/metrics.ts';
 import { processClock } from '../process-clock.ts';
 import { createNotices } from '../store/notices.ts';
+import { openLead } from './open-lead.ts';
 import { createTickShow } from './show-ticks.ts';
 import type { Undo } from './undo.ts';
 import { VERSION } from './version.ts';
@@ -87,6 +88,7 @@ export const openFarm = async (
   undo.push(() => started.stop());
   hub.start();
   undo.push(() => hub.stop());
+  openLead(home, metrics.lead, { url, undo });
   pump.start();
   undo.push(() => pump.stop());
   if (lines.some(hasGate)) {

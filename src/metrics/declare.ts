@@ -25,8 +25,8 @@ const counter = <const L extends Labels>(labels: L, help: string, fold: 'sum' | 
   ({ type: 'counter', scope: 'replica', fold, labels, help, buckets: null }) as const;
 
 /** Of the whole farm. */
-const farmGauge = <const L extends Labels>(labels: L, help: string) =>
-  ({ type: 'gauge', scope: 'farm', fold: 'newest', labels, help, buckets: null }) as const;
+const farmGauge = <const L extends Labels>(labels: L, help: string, fold: 'newest' | 'max' = 'newest') =>
+  ({ type: 'gauge', scope: 'farm', fold, labels, help, buckets: null }) as const;
 
 /** Of one replica. */
 const gauge = <const L extends Labels>(fold: Fold, labels: L, help: string) =>
@@ -111,6 +111,10 @@ export const metricTable = {
   // The replica and its database.
   stationgrid_replicas: farmGauge([], 'Replicas that were seen lately.'),
   stationgrid_amnesty: farmGauge([], '1 while nobody is declared lost because the farm itself was away.'),
+  stationgrid_leader: gauge('sum', [], '1 while this replica leads the farm: it alone does what is done once a farm.'),
+  stationgrid_leader_takeovers_total: counter([], 'Times that this replica began to lead.'),
+  stationgrid_duty_failures_total: counter(['what'], 'Duties of the leader that failed; each is done again in its time.'),
+  stationgrid_events_held_age_seconds: farmGauge([], 'Age of the oldest event that watchers are not told yet, since an older transaction is open; 0 when there is none. The leader knows; all others say 0.', 'max'),
   stationgrid_last_tick_timestamp_seconds: gauge('min', [], 'When the tick last succeeded and set the gauges, in seconds since 1970.'),
   stationgrid_missed_wakes_total: counter([], 'Times that the connection for wakes was lost, so that wakes may have been.'),
   stationgrid_flush_rows: histogram([], buckets.rows, 'Writes that shared a commit.'),

@@ -7,6 +7,7 @@ import { contentTypes, type Page, render } from './exposition.ts';
 import { createGrpcCalls, type GrpcCalls } from './grpc-calls.ts';
 import { createInstruments, familiesOf, pageOf } from './instruments.ts';
 import { createLabelBounds } from './label-bounds.ts';
+import { createLeadCounts, type LeadCounts } from './lead-counts.ts';
 import { createProcessGauges, type PoolCounts } from './process-gauges.ts';
 import { createTickGauges, type TickGauges } from './tick-gauges.ts';
 import { createWitness } from './witness.ts';
@@ -30,6 +31,8 @@ export type Metrics = {
   /** For one door, by its name. */
   readonly door: (name: string) => DoorCounts;
   readonly tls: TlsCounts;
+  /** For the leader's duties. */
+  readonly lead: LeadCounts;
   /** For the tick. */
   readonly gauges: TickGauges;
   /** @param accept the request's Accept header; undefined: it has none. */
@@ -63,6 +66,7 @@ export const createMetrics = ({ version, lines, propertyLabels, pool }: MetricsP
     grpc: createGrpcCalls(instruments),
     door: (name) => createDoorCounts(instruments, name),
     tls: createTlsCounts(instruments),
+    lead: createLeadCounts(instruments),
     gauges: createTickGauges(instruments, bounds, propertyLabels),
     contentType: (accept) => contentTypes[formatFor(accept)],
     text: async (accept) => render(familiesOf(await page()), formatFor(accept)),

@@ -53,6 +53,7 @@ describe('wakes between replicas', () => {
       { kind: 'lanes' },
       { kind: 'drains' },
       { kind: 'tokens' },
+      { kind: 'lead' },
     ];
     here.wake(wakes);
     expect(here.heard).toEqual(wakes);

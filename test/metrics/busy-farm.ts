@@ -64,7 +64,7 @@ export const event = (kind: FarmEventKind, facts: Record<string, string | boolea
   farmEvent(kind, instance, { leaseId, facts });
 
 /** Changes every metric there is. */
-export const keepBusy = ({ witness, grpc, gauges, door, tls }: Metrics): void => {
+export const keepBusy = ({ witness, grpc, gauges, lead, door, tls }: Metrics): void => {
   const work = { instance, station: 'FAT' };
   witness.committed([
     event('SESSION_CREATED', { replaced: false }),
@@ -98,6 +98,9 @@ export const keepBusy = ({ witness, grpc, gauges, door, tls }: Metrics): void =>
   tls.certificateExpires(new Date('2027-01-01T00:00:00Z'));
   tls.reloadFailed();
   const facts = { replicas: 2, amnesty: false, sessions: [{ instance, status: 1, n: 5 }], quarantined: [{ instance }] };
+  lead.leads(true);
+  lead.dutyFailed('alarms');
+  lead.eventsHeld(12_000);
   gauges.answered(facts, new Date('2026-01-01T00:00:00Z'));
   gauges.sessions(tableOf([{ status: 1, capacity: 2, properties: { model: ['octopus'] } }]));
   gauges.breakers([{ instance, state: 'open' }]);

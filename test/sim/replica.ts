@@ -1,4 +1,9 @@
-/** One replica of the real farm in a simulated process; put together as src/main.ts does, all but its sockets. */
+/**
+ * One replica of the real farm in a simulated process; put together as src/main.ts does, all but its sockets, and but its
+ * standing for leadership: PostgreSQL ends a silent session by its own clock, which is not the simulated one, and no
+ * duty of a leader touches what the simulation judges (src/farm/lead.ts; test/farm/lead.test.ts and test/e2e/leader.test.ts
+ * have it).
+ */
 import { Pump } from '../../src/bridge/pump.ts';
 import { limitsFrom } from '../../src/core/limits.ts';
 import type { Line } from '../../src/core/line.ts';

@@ -1,0 +1,22 @@
+/** A replica stands for leadership. What is done once a farm, whatever the number of its replicas, is listed here. */
+import type { Home } from '../farm/home.ts';
+import { type Duty, Lead, leadershipTimes } from '../farm/lead.ts';
+import { watchHorizon } from '../farm/watch-horizon.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import { createStand } from '../store/leadership.ts';
+import type { Undo } from './undo.ts';
+
+const dutiesOf = (home: Home, told: Metrics['lead']): readonly Duty[] => [watchHorizon(home, told.eventsHeld)];
+
+export const openLead = (
+  home: Home,
+  told: Metrics['lead'],
+  { url, undo }: { readonly url: string; readonly undo: Undo },
+): void => {
+  const { replica, clock, limits, log, wake, onWake } = home;
+  const { silentMs, answerMs } = leadershipTimes(limits.leadership.takeoverMs);
+  const stand = createStand({ url, replica, connectMs: limits.postgres.connectMs, silentMs, answerMs });
+  const lead = new Lead({ clock, limits, log, wake, onWake, stand, duties: dutiesOf(home, told), told });
+  lead.start();
+  undo.push(() => lead.stop());
+};

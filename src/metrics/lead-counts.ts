@@ -1,0 +1,23 @@
+/** Who leads, and what a leader finds. */
+import type { LeadTold } from '../farm/lead.ts';
+import type { Instruments } from './instruments.ts';
+
+export type LeadCounts = LeadTold & {
+  /** Age of the oldest event that watchers are not told yet; 0: there is none. */
+  readonly eventsHeld: (heldMs: number) => void;
+};
+
+export const createLeadCounts = (m: Instruments): LeadCounts => ({
+  leads: (leads) => {
+    m.stationgrid_leader.set(leads ? 1 : 0);
+    if (leads) m.stationgrid_leader_takeovers_total.inc();
+    // Of what only the leader looks at, a former one knows nothing.
+    else m.stationgrid_events_held_age_seconds.set(0);
+  },
+  dutyFailed: (duty) => {
+    m.stationgrid_duty_failures_total.inc({ what: duty });
+  },
+  eventsHeld: (heldMs) => {
+    m.stationgrid_events_held_age_seconds.set(heldMs / 1000);
+  },
+});
