@@ -7,6 +7,7 @@ import {
   clearErrors,
   declareSessions,
   endSessions,
+  type Fence,
   lockAttached,
   lockBots,
   renewSessions,
@@ -20,11 +21,9 @@ import type { Queryable } from '../store/transaction.ts';
 import { announce, type Ledger, openLedger, writeLedger, writeRows } from './ledger.ts';
 import { type FarmSeams, transact, type Wake } from './farm.ts';
 import { grantLeases } from './grant-leases.ts';
-import type { GrantReport, Knows, SessionWrite, SessionWritten } from './session-write.ts';
+import { type Knows, NOTHING_FOUND, type SessionWrite, type SessionWritten } from './session-write.ts';
 import { type Completed, keepLate } from './keep-late.ts';
 import { settleLease } from './settle-lease.ts';
-
-const NOTHING_FOUND: GrantReport = { leases: 0, queued: new Set(), couldTake: false, blockedBy: null };
 
 export const flushSessions = async (
   farm: FarmSeams & { readonly wake: (wakes: readonly Wake[]) => void; readonly knows: Knows },
@@ -32,23 +31,16 @@ export const flushSessions = async (
 ): Promise<SessionWritten[]> => {
   const startedMs = farm.clock.monotonicMs();
   const done = await transact(farm, async (db) => {
-    await lockBots(
-      db,
-      writes.filter((write) => write.clearsErrors),
-    );
-    const fence = await lockAttached(db, writes);
-    const attached = writes.filter(fence.isAttached);
-    const renewed = attached.filter(({ renews }) => renews).map(({ name }) => name);
-    const [ledger] = await Promise.all([
-      load(farm, db, fence.now, attached),
-      renewSessions(db, renewed, farm.limits.session.ttlMs),
-    ]);
+    const { fence, attached, ledger } = await load(farm, db, writes);
     await keepLate(farm, db, ledger, attached.flatMap(completionsOf));
     for (const write of attached) step(farm, ledger, write);
-    await declare(farm, db, ledger, attached);
-    await writeRows(db, ledger);
-    await end(db, ledger, attached);
-    const granted = await grantLeases(farm, db, ledger, attached);
+    // Asked in one go; the look for work, asked last, finds what those before it leave.
+    const [, , , granted] = await Promise.all([
+      declare(farm, db, ledger, attached),
+      writeRows(db, ledger),
+      end(db, ledger, attached),
+      grantLeases(farm, db, ledger, attached),
+    ]);
     const names = attached.map((write) => write.name);
     const [, held] = await Promise.all([writeLedger(db, ledger), readHeldLeases(db, names)]);
     return { fence, ledger, granted, held: bySession(held) };
@@ -71,26 +63,37 @@ export const flushSessions = async (
   });
 };
 
-/** Locks what the steps may touch. A batch that only looks for work loads nothing. */
+/** The fence, and the rows that the steps may touch, locked in one go. A batch that only looks for work loads nothing. */
 const load = async (
   { limits }: FarmSeams,
   db: Queryable,
-  now: Date,
   writes: readonly SessionWrite[],
-): Promise<Ledger> => {
+): Promise<{ readonly fence: Fence; readonly attached: readonly SessionWrite[]; readonly ledger: Ledger }> => {
   const stepping = writes.filter(({ steps, echoes, absent }) => steps.length + echoes.length + absent.length > 0);
-  if (stepping.length === 0) return openLedger(now);
   const sessionNames = stepping.map((write) => write.name);
   const completing = new Set(stepping.flatMap(completionsOf).map(({ leaseId }) => leaseId));
-  const jobs = await lockJobs(db, { jobIds: [], sessionNames });
-  const leases = await lockOpenLeases(db, { sessionNames, jobIds: [] });
+  const [, fence, jobs] = await Promise.all([
+    lockBots(
+      db,
+      writes.filter((write) => write.clearsErrors),
+    ),
+    lockAttached(db, writes),
+    // Also of sessions that turn out to be elsewhere now: nothing is done to what is theirs.
+    stepping.length === 0 ? [] : lockJobs(db, { jobIds: [], sessionNames }),
+  ]);
+  const attached = writes.filter(fence.isAttached);
+  const renewed = attached.filter(({ renews }) => renews).map(({ name }) => name);
+  const loses = stepping.some(({ steps }) => steps.some(({ event }) => event === 'ABSENT_AGAIN'));
+  const [leases, outageEnd] = await Promise.all([
+    stepping.length === 0 ? [] : lockOpenLeases(db, { sessionNames, jobIds: [] }),
+    loses ? readOutageEnd(db, limits) : null,
+    renewSessions(db, renewed, limits.session.ttlMs),
+  ]);
   const standing = await readStanding(
     db,
     leases.filter(({ id }) => completing.has(id)),
   );
-  const loses = stepping.some(({ steps }) => steps.some(({ event }) => event === 'ABSENT_AGAIN'));
-  const outageEnd = loses ? await readOutageEnd(db, limits) : null;
-  return openLedger(now, { jobs, leases, standing, outageEnd });
+  return { fence, attached, ledger: openLedger(fence.now, { jobs, leases, standing, outageEnd }) };
 };
 
 const completionsOf = ({ instance, botId, steps }: SessionWrite): readonly Completed[] =>
@@ -122,19 +125,21 @@ const declare = async (
   ledger: Ledger,
   writes: readonly SessionWrite[],
 ): Promise<void> => {
-  await declareSessions(
-    db,
-    writes.flatMap(({ name, declared }) => (declared === null ? [] : [{ name, ...declared }])),
-  );
-  await clearErrors(
-    db,
-    writes.filter((write) => write.clearsErrors),
-  );
-  const settled = await endSettling(
-    db,
-    writes.filter((write) => write.settles).map(({ name, deviceIds }) => ({ name, deviceIds })),
-    limits.jobs.dutGraceMs,
-  );
+  const [, , settled] = await Promise.all([
+    declareSessions(
+      db,
+      writes.flatMap(({ name, declared }) => (declared === null ? [] : [{ name, ...declared }])),
+    ),
+    clearErrors(
+      db,
+      writes.filter((write) => write.clearsErrors),
+    ),
+    endSettling(
+      db,
+      writes.filter((write) => write.settles).map(({ name, deviceIds }) => ({ name, deviceIds })),
+      limits.jobs.dutGraceMs,
+    ),
+  ]);
   for (const id of settled) ledger.wakes.push({ kind: 'device', id });
 };
 

@@ -24,15 +24,17 @@ export const grantLeases = async (
 ): Promise<ReadonlyMap<string, GrantReport>> => {
   const seekers = seekersOf(farm.knows, writes);
   if (seekers.length === 0) return new Map();
-  const offers = await lockCandidates(db, queuesOf(seekers));
-  if (offers.length === 0) return new Map();
   // Memory says what a session wants, the database how much it may have: a commit whose answer was lost has leases, too.
-  const sessions = seekers.map((seeker) => seeker.session);
-  const [readiness, room] = await Promise.all([
+  const [offers, readiness, room] = await Promise.all([
+    lockCandidates(db, queuesOf(seekers)),
     readReadiness(db, devicesOf(seekers)),
-    readRoom(db, sessions),
-    farm.knows.learn(db, [...new Set(offers.map((offer) => offer.requirementId))]),
+    readRoom(
+      db,
+      seekers.map((seeker) => seeker.session),
+    ),
   ]);
+  if (offers.length === 0) return new Map();
+  await farm.knows.learn(db, [...new Set(offers.map((offer) => offer.requirementId))]);
   const isFree = (id: number): boolean => blockOf(readiness.get(id)) === null;
   const bounded = seekers.map((seeker) => ({
     ...seeker,

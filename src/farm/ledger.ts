@@ -121,16 +121,18 @@ const summed = (tallies: readonly Tally[]): Tally[] => {
  */
 export const writeRows = async (db: Queryable, ledger: Ledger): Promise<void> => {
   const { changedJobs, changedLeases, results, settling } = ledger;
-  await Promise.all([
+  const written = Promise.all([
     updateJobs(db, [...changedJobs]),
     updateLeases(db, [...changedLeases]),
     insertResults(db, results),
     settleDevices(db, settling),
   ]);
+  // They have been asked, and what is put here meanwhile is for the next writing.
   changedJobs.clear();
   changedLeases.clear();
   results.length = 0;
   settling.length = 0;
+  await written;
 };
 
 /** Writes all that is left, in lock order: jobs, leases, devices, and the lanes last. The last writing of a transaction. */

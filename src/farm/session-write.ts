@@ -50,6 +50,8 @@ export type GrantReport = {
   readonly blockedBy: string | null;
 };
 
+export const NOTHING_FOUND: GrantReport = { leases: 0, queued: new Set(), couldTake: false, blockedBy: null };
+
 /** Which class of bots serves which requirement set: decided in memory, read from the database on first sight. */
 export type Knows = {
   readonly learn: (db: Queryable, requirementIds: readonly number[]) => Promise<void>;

@@ -40,25 +40,34 @@ const COLUMNS = `
 /** A session as its home saw it; the write applies only while that is still true. */
 export type Attached = { readonly name: string; readonly attachEpoch: number };
 
+/** Which sessions are attached as they were seen, and when that was so. */
+export type Fence = { readonly now: Date; readonly isAttached: (session: Attached) => boolean };
+
 /**
  * The fence of every write through a session: locks those still attached here, by name, and says which and when. By epoch,
  * not by name alone: a replica that took a session again may still have a write of its former time.
  */
-export const lockAttached = async (
-  db: Queryable,
-  sessions: readonly Attached[],
-): Promise<{ readonly now: Date; readonly isAttached: (session: Attached) => boolean }> => {
-  const { rows } = await db.query<{ now: Date; name: string | null; attachEpoch: number }>(
-    `with locked as (
-       select s.name, s.attach_epoch from bot_sessions s
-       join jsonb_to_recordset($1::jsonb) as r(name text, "attachEpoch" bigint)
-         on s.name = r.name and s.attach_epoch = r."attachEpoch"
-       where s.state <> 'CLOSED'
-       order by s.name for update of s)
-     select farm_now() as now, locked.name, locked.attach_epoch as "attachEpoch"
-     from (select) one left join locked on true`,
-    [asJson(sessions.map(({ name, attachEpoch }) => ({ name, attachEpoch })))],
-  );
+export const lockAttached = (db: Queryable, sessions: readonly Attached[]): Promise<Fence> =>
+  fence(db, attachedSql('for update of s'), sessions);
+
+/** The same, without waiting: a session that somebody else has locked is as good as detached. So it may come out of lock order. */
+export const lockAttachedIfFree = (db: Queryable, sessions: readonly Attached[]): Promise<Fence> =>
+  fence(db, attachedSql('for update of s skip locked'), sessions);
+
+const attachedSql = (lock: 'for update of s' | 'for update of s skip locked'): string =>
+  `with locked as (
+     select s.name, s.attach_epoch from bot_sessions s
+     join jsonb_to_recordset($1::jsonb) as r(name text, "attachEpoch" bigint)
+       on s.name = r.name and s.attach_epoch = r."attachEpoch"
+     where s.state <> 'CLOSED'
+     order by s.name ${lock})
+   select farm_now() as now, locked.name, locked.attach_epoch as "attachEpoch"
+   from (select) one left join locked on true`;
+
+const fence = async (db: Queryable, sql: string, sessions: readonly Attached[]): Promise<Fence> => {
+  const { rows } = await db.query<{ now: Date; name: string | null; attachEpoch: number }>(sql, [
+    asJson(sessions.map(({ name, attachEpoch }) => ({ name, attachEpoch }))),
+  ]);
   const [first] = rows;
   if (first === undefined) throw new Error('farm_now() returned no row');
   const epochs = new Map(

@@ -18,6 +18,12 @@ const RETRYABLE: ReadonlySet<unknown> = new Set([...LOCK_TROUBLE, ...STALE_PLANS
 const RETRIES_MAX = 3;
 const RETRY_JITTER_MS = 20;
 
+/**
+ * The farm asks the same few questions over and over, with ids and arrays of ids: one plan each is as good as a new one
+ * for every asking, and making a plan takes longer than most of them do. Pages that people filter are read outside.
+ */
+export const BEGIN = 'begin; set local plan_cache_mode = force_generic_plan';
+
 export const sqlState = (error: unknown): string | null =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
 
@@ -41,7 +47,7 @@ const once = async <T>(pool: pg.Pool, work: (db: Queryable) => Promise<T>): Prom
   const inside = between(client);
   let broken = false;
   try {
-    await client.query('begin');
+    await client.query(BEGIN);
     const result = await work(inside.db);
     await inside.end();
     const failure = inside.firstFailure();

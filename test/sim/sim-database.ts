@@ -6,6 +6,7 @@ import pg from 'pg';
 import { columnTypes } from '../../src/store/pool.ts';
 import { nameOf } from '../../src/store/prepared.ts';
 import { OWNER_ROLE } from '../../src/store/embedded/found.ts';
+import { BEGIN } from '../../src/store/transaction.ts';
 import { EPOCH_MS } from './life.ts';
 import type { SimServer } from './sim-server.ts';
 
@@ -91,7 +92,7 @@ export class SimDatabase {
 
   async #send(backend: Backend, text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
     this.statements += 1;
-    if (text === 'begin') {
+    if (text === BEGIN) {
       backend.transaction = 'to begin';
       return NOTHING;
     }

@@ -79,8 +79,10 @@ const rowsMet = async (question: (db: Queryable) => Promise<unknown>): Promise<r
   );
   const plans = await Promise.all(
     asked.map(async ([text, values]) => {
-      const { rows } = await pool.query<{ 'QUERY PLAN': readonly [{ readonly Plan: PlanNode }] }>(
-        `explain (analyze, timing off, format json) execute "${nameOf(text)}"(${values.map(literal).join(', ')})`,
+      const { rows } = await inTransaction({ pool, ...seams }, (db) =>
+        db.query<{ 'QUERY PLAN': readonly [{ readonly Plan: PlanNode }] }>(
+          `explain (analyze, timing off, format json) execute "${nameOf(text)}"(${values.map(literal).join(', ')})`,
+        ),
       );
       return rows[0]!['QUERY PLAN'][0].Plan;
     }),
