@@ -5,7 +5,7 @@ import { invalid, Refusal } from '../core/refusal.ts';
 import { isOutage } from '../store/outage.ts';
 import { type Batcher, createBatcher, tooBusy } from './batcher.ts';
 import type { Asked } from './enqueue-plan.ts';
-import { type Enqueued, eventOf, writeEnqueues } from './enqueue-write.ts';
+import { type Enqueued, eventOf, type GrantJobs, writeEnqueues, type Written } from './enqueue-write.ts';
 import { type Farm, transact, type Wake } from './farm.ts';
 import { lineFor } from './instance.ts';
 import type { JobView } from './job-view.ts';
@@ -16,10 +16,26 @@ export type Enqueues = Batcher<readonly Asked[], readonly JobView[] | Refusal>;
 /** A farm that takes jobs in. */
 export type EnqueueingFarm = Farm & { readonly enqueues: Enqueues };
 
-/** One for each replica: it is what callers share. */
-export const createEnqueues = (farm: Farm): Enqueues =>
+/** The granting of one commit's jobs to bots that wait: `grant-at-once.ts`. */
+export type AtOnce = {
+  /** In the transaction, which may be run more than once. */
+  readonly grant: GrantJobs;
+  /** The commit is in: the bots are answered. */
+  readonly committed: () => void;
+  /** It has failed. True: some grant was tried, and may be why. */
+  readonly failed: () => boolean;
+};
+
+const NOTHING_AT_ONCE: AtOnce = {
+  grant: () => Promise.resolve(new Set()),
+  committed: () => undefined,
+  failed: () => false,
+};
+
+/** One for each replica: it is what callers share. @param atOnce begins a commit's grants; none are made by default. */
+export const createEnqueues = (farm: Farm, atOnce: () => AtOnce = () => NOTHING_AT_ONCE): Enqueues =>
   createBatcher({
-    run: (callers) => runEnqueues(farm, callers),
+    run: (callers) => runEnqueues(farm, callers, atOnce()),
     rowsOf: weightOf,
     rowsMax: farm.limits.replica.flushRowsMax,
     waitingMax: farm.limits.replica.flushWaitingMax,
@@ -84,21 +100,38 @@ const weightOf = (asked: readonly Asked[]): number =>
 const runEnqueues = async (
   farm: Farm,
   callers: readonly (readonly Asked[])[],
+  atOnce: AtOnce,
 ): Promise<readonly (readonly JobView[] | Refusal)[]> => {
   const startedMs = farm.clock.monotonicMs();
-  const done = await transact(farm, (db) => writeEnqueues(farm, db, callers));
+  const done = await writeAndGrant(farm, callers, atOnce);
   farm.witness.flushed({ rows: done.jobs.length, ms: farm.clock.monotonicMs() - startedMs });
   farm.witness.committed(done.jobs.map(eventOf));
-  const wakes = wakesOf(done.jobs);
+  atOnce.committed();
+  const wakes = wakesOf(done.jobs.filter(({ id }) => !done.granted.has(id)));
   if (wakes.length > 0) farm.wake(wakes);
   return done.answers;
+};
+
+/** A grant that fails costs no enqueue: the jobs are then written without. */
+const writeAndGrant = async (farm: Farm, callers: readonly (readonly Asked[])[], atOnce: AtOnce): Promise<Written> => {
+  try {
+    return await transact(farm, (db) => writeEnqueues(farm, db, callers, atOnce.grant));
+  } catch (error) {
+    // What may have been committed all the same is not written again.
+    if (!atOnce.failed() || isOutage(error)) throw error;
+    farm.log.warn(
+      { error: String(error) },
+      'work could not be given to waiting bots with its enqueueing; it is without',
+    );
+    return transact(farm, (db) => writeEnqueues(farm, db, callers, NOTHING_AT_ONCE.grant));
+  }
 };
 
 /**
  * Who may have something to do now. A job held at its gate's turn wakes its DUT: that is what opens gates. So does one
  * behind another on its route: it kept that one locked until now, and a look for it has passed it over.
  */
-const wakesOf = (jobs: readonly Enqueued[]): Wake[] => {
+export const wakesOf = (jobs: readonly Enqueued[]): Wake[] => {
   const perRequirement = new Map<number, number>();
   const devices = new Set<number>();
   const bots = new Map<string, Wake>();

@@ -40,21 +40,34 @@ import { type JobView, toJobView } from './job-view.ts';
 /** A job that was made. */
 export type Enqueued = NewJob;
 
+/** What of the jobs that were just inserted was given to bots in the same transaction: their ids. */
+export type GrantJobs = (db: Queryable, jobs: readonly Enqueued[]) => Promise<ReadonlySet<number>>;
+
+export type Written = {
+  /** Each as it was when it was made, before anybody was given it. */
+  readonly answers: readonly (readonly JobView[] | Refusal)[];
+  readonly jobs: readonly Enqueued[];
+  readonly granted: ReadonlySet<number>;
+};
+
 export const writeEnqueues = async (
   farm: Farm,
   db: Queryable,
   callers: readonly (readonly Asked[])[],
-): Promise<{ readonly answers: readonly (readonly JobView[] | Refusal)[]; readonly jobs: readonly Enqueued[] }> => {
+  grant: GrantJobs,
+): Promise<Written> => {
   const plan = planEnqueues(callers, await readKnown(farm, db, callers.flat()));
   await writeDuts(db, plan);
-  const jobs = await makeJobs(farm, db, plan.jobs);
-  // One round trip: none needs another's answer.
-  const [, , answers] = await Promise.all([
-    insertJobs(db, [...jobs.values()]),
-    writeTraces(db, jobs),
-    answer(db, plan, jobs),
+  const made = await makeJobs(farm, db, plan.jobs);
+  const jobs = [...made.values()];
+  // One round trip: none needs another's answer. Who grants finds the jobs inserted.
+  const [, , answers, granted] = await Promise.all([
+    insertJobs(db, jobs),
+    writeTraces(db, made),
+    answer(db, plan, made),
+    grant(db, jobs),
   ]);
-  return { answers, jobs: [...jobs.values()] };
+  return { answers, jobs, granted };
 };
 
 /** Takes the instances' locks, in their order, and reads under them what the plan is made of. */

@@ -4,6 +4,7 @@
  */
 import { type Constraint, type Properties, satisfies } from '../core/match.ts';
 import { matchesPattern } from '../core/pattern.ts';
+import type { Wake } from './farm.ts';
 import { botKey, roomOf, type Session, type SessionTable } from './sessions.ts';
 
 /** A requirement set as interned in the database. */
@@ -56,6 +57,13 @@ export const heatDevice = (matching: Matching, id: number): void => {
 };
 export const heatBot = (matching: Matching, instance: string, botId: string): void => {
   heat(matching, matching.hotBots, botKey(instance, botId), 1);
+};
+
+/** The hint that a wake is; none: it is not one of work that waits. */
+export const heatBy = (matching: Matching, wake: Wake): void => {
+  if (wake.kind === 'requirement') heatRequirement(matching, wake.id, wake.jobs);
+  else if (wake.kind === 'device') heatDevice(matching, wake.id);
+  else if (wake.kind === 'bot') heatBot(matching, wake.instance, wake.botId);
 };
 
 /** A session that was not here before: what may wait for its bot or its DUTs alone is not known, so it looks once. */
@@ -151,11 +159,35 @@ export const searchOf = (matching: Matching, session: Session, nowMs: number): S
   return { wanted, requirementIds, deviceIds, bot };
 };
 
-/** Parked sessions that could take something of what is hot, at most as many as there seem to be jobs. */
-export const hungryFor = (matching: Matching, table: SessionTable, nowMs: number): Session[] => {
+/** What is known of classes, and no hint. */
+export const withoutHints = (matching: Matching): Matching => ({
+  ...matching,
+  hotRequirements: new Map(),
+  hotDevices: new Map(),
+  hotBots: new Map(),
+});
+
+/** The hints of both; where both have one, the second's. */
+export const withHints = (matching: Matching, more: Matching): Matching => ({
+  ...matching,
+  hotRequirements: new Map([...matching.hotRequirements, ...more.hotRequirements]),
+  hotDevices: new Map([...matching.hotDevices, ...more.hotDevices]),
+  hotBots: new Map([...matching.hotBots, ...more.hotBots]),
+});
+
+/**
+ * Parked sessions that could take something of what is hot, at most as many as there seem to be jobs.
+ * @param isFit leaves others out; all are by default.
+ */
+export const hungryFor = (
+  matching: Matching,
+  table: SessionTable,
+  nowMs: number,
+  isFit: (session: Session) => boolean = () => true,
+): Session[] => {
   const chosen = new Set<Session>();
   const consider = (session: Session): boolean => {
-    if (session.parked === null || chosen.has(session)) return false;
+    if (session.parked === null || chosen.has(session) || !isFit(session)) return false;
     if (searchOf(matching, session, nowMs) === null) return false;
     chosen.add(session);
     return true;

@@ -5,6 +5,7 @@ import type { Queryable } from '../store/transaction.ts';
 import { createEnqueues } from './enqueue-job.ts';
 import type { Farm, Wake } from './farm.ts';
 import { createFeeder } from './feed.ts';
+import { grantAtOnce } from './grant-at-once.ts';
 import type { Home } from './home.ts';
 import { heatBot, heatDevice, heatRequirement, type Matching, newMatching, serves } from './matching.ts';
 import { openBatches } from './open-batches.ts';
@@ -23,7 +24,7 @@ export const openHome = (farm: Farm): Home => {
   const batches = openBatches(farm, knows);
   const home: Home = {
     ...farm,
-    enqueues: createEnqueues(farm),
+    enqueues: createEnqueues(farm, () => grantAtOnce(home, knows)),
     sessions,
     matching,
     write: (session, change) => writeSession(home, batches.write, session, change),

@@ -47,6 +47,8 @@ export type Session = {
   parked: ParkedPoll | null;
   /** The last call in line: calls of one session are processed one at a time. */
   turn: Promise<void>;
+  /** Calls in line, the one in hand included. 0: the turn is free. */
+  inLine: number;
   /** Monotonic ms of the last reply, for the pace of bots that are answered at once. */
   repliedMs: number;
   /** The serials it declared, as text: what decides whether its DUTs must be looked up again. Null: not looked up here. */
@@ -122,6 +124,7 @@ export const newSession = (
     told: new Set(),
     parked: null,
     turn: Promise.resolve(),
+    inLine: 0,
     repliedMs: 0,
     dutsText: null,
     gone: false,
@@ -198,7 +201,10 @@ export const roomOf = (session: Session, nowMs: number): number =>
 
 /** Calls of one session are processed one at a time (R-UPD-8); parked time excepted. */
 export const inTurn = <T>(session: Session, work: () => Promise<T>): Promise<T> => {
-  const mine = session.turn.then(work);
+  session.inLine += 1;
+  const mine = session.turn.then(work).finally(() => {
+    session.inLine -= 1;
+  });
   session.turn = mine.then(
     () => undefined,
     () => undefined,

@@ -15,13 +15,23 @@ export const writeSession = async (
   session: Session,
   change: Change,
 ): Promise<SessionWritten> => {
-  const lookedAt = home.matching.version;
-  const startedMs = home.clock.monotonicMs();
+  const asked = whenAsked(home);
+  const written = await push(writeOf(session, change)).catch((error: unknown) => {
+    // It may have been committed all the same: what is remembered here is not to be trusted any more.
+    if (!(error instanceof Refusal)) dropSession(home.sessions, session, 'changed');
+    throw error;
+  });
+  answered(home);
+  if (written.kind === 'detached') dropSession(home.sessions, session, 'changed');
+  else follow(home, { session, change, ...asked }, written);
+  return written;
+};
+
+/** What a session's change is written as. Work that goes with a new declaration is chosen by it, not by what the bot was before. */
+export const writeOf = (session: Session, change: Change): SessionWrite => {
   const declared = change.declared ?? null;
-  const search = change.search ?? null;
-  // Work that goes with a new declaration is chosen by it, not by what the bot was before.
   const { properties, classKey } = declared === null ? session : classOf(session.instance, declared.properties);
-  const written = await push({
+  return {
     name: session.name,
     instance: session.instance,
     botId: session.botId,
@@ -33,22 +43,31 @@ export const writeSession = async (
     steps: change.steps ?? [],
     echoes: change.echoes ?? [],
     absent: change.absent ?? [],
-    search,
+    search: change.search ?? null,
     ending: change.ending ?? null,
     clearsErrors: change.clearsErrors ?? false,
     settles: change.settles ?? false,
     renews: change.renews ?? false,
-  }).catch((error: unknown) => {
-    // It may have been committed all the same: what is remembered here is not to be trusted any more.
-    if (!(error instanceof Refusal)) dropSession(home.sessions, session, 'changed');
-    throw error;
-  });
-  answered(home);
-  if (written.kind === 'detached') {
-    dropSession(home.sessions, session, 'changed');
-    return written;
-  }
-  holdLeases(session, written.held);
+  };
+};
+
+/** When a write was asked for: the version of the hints, and monotonic ms. */
+export type WhenAsked = { readonly lookedAt: number; readonly startedMs: number };
+
+export const whenAsked = (home: Home): WhenAsked => ({
+  lookedAt: home.matching.version,
+  startedMs: home.clock.monotonicMs(),
+});
+
+/** The memory follows what was committed. */
+export const follow = (
+  home: Home,
+  { session, change, lookedAt, startedMs }: WhenAsked & { readonly session: Session; readonly change: Change },
+  { held, granted }: Omit<Extract<SessionWritten, { kind: 'written' }>, 'kind'>,
+): void => {
+  const declared = change.declared ?? null;
+  const search = change.search ?? null;
+  holdLeases(session, held);
   if (change.renews === true) session.writtenMs = startedMs;
   if (declared !== null) {
     const { deviceIds } = session.declared;
@@ -57,8 +76,7 @@ export const writeSession = async (
     for (const id of declared.deviceIds) if (!deviceIds.includes(id)) heatDevice(home.matching, id);
   }
   if (change.clearsErrors === true) session.erring = false;
-  if (search !== null) remember(home, session, search, { lookedAt, granted: written.granted });
-  return written;
+  if (search !== null) remember(home, session, search, { lookedAt, granted });
 };
 
 /** What the look taught: cold hints go; a session that work waits for but that may not have it now rests a little. */

@@ -53,11 +53,26 @@ describe('the feeding of parked polls', () => {
     // What may wait for each of them alone was looked for once.
     await quiet();
     looks = 0;
-    const job = await enqueueJob(home, jobRequest());
+    // Where nobody waits; what was heard of it is told here.
+    const elsewhere = openTestHome({ database, clock });
+    const job = await enqueueJob(elsewhere, jobRequest());
+    home.wake(elsewhere.wakes);
     expect(only(await Promise.race(bots)).jobId).toBe(job.id);
     await quiet();
     // One that took it, and one that found nothing more.
     expect(looks).toBe(2);
+  });
+
+  it('makes no look for what was given with its enqueueing', async () => {
+    const poll = (await connect(home, 'b')).park();
+    await connect(home, 'another').then((bot) => void bot.park());
+    await parkedPolls(2);
+    await quiet();
+    looks = 0;
+    const job = await enqueueJob(home, jobRequest());
+    expect(only(await poll).jobId).toBe(job.id);
+    await quiet();
+    expect(looks).toBe(0);
   });
 
   it('rests when what is queued is for nobody here', async () => {

@@ -2,12 +2,12 @@
 import { enqueueJob } from '../../../src/farm/enqueue-job.ts';
 import { releaseDevice } from '../../../src/farm/release-device.ts';
 import { sweepJobs } from '../../../src/farm/sweep.ts';
-import { board, connect, done, testResult } from '../../support/bot-calls.ts';
+import { board, connect, done, type TestBot, testResult } from '../../support/bot-calls.ts';
 import { jobRequest, mlb } from '../../support/job-requests.ts';
 import type { Pair } from '../cross.ts';
 import { cancel, running } from '../moves.ts';
 import type { Scene } from '../stage.ts';
-import { told } from '../words.ts';
+import { leasesAre, told } from '../words.ts';
 
 const queued = (home: Scene['a'], changes: Parameters<typeof jobRequest>[0]): Promise<string> =>
   enqueueJob(home, jobRequest(changes)).then(() => 'enqueued');
@@ -16,7 +16,60 @@ const queued = (home: Scene['a'], changes: Parameters<typeof jobRequest>[0]): Pr
 const jobsAre = (read: Scene['read']): Promise<string> =>
   read(`select concat_ws(' ', station, state, verdict, failure, held_by) from jobs order by id`);
 
+/** A bot whose poll is held. The clocks of these replicas let nothing last, so it is held by hand. */
+const waiting = async (home: Scene['a'], botId: string, says: Parameters<typeof connect>[2] = {}): Promise<TestBot> => {
+  const bot = await connect(home, botId, says);
+  const session = home.sessions.byName.get(bot.name);
+  if (session === undefined) throw new Error(`${botId} is not at home`);
+  session.parked = { end: () => undefined };
+  home.sessions.parked += 1;
+  return bot;
+};
+
 export const queuePairs: readonly Pair[] = [
+  {
+    name: 'enqueue for a bot that waits / its poll at another replica',
+    ready: async ({ a, b, read }) => {
+      const bot = await waiting(a, 'x');
+      return { a: () => queued(a, {}), b: () => bot.poll([], { at: b }).then(told), stands: () => jobsAre(read) };
+    },
+    ends: [
+      ['enqueued', 'PENDING', 'FAT LEASED'],
+      ['enqueued', 'nothing', 'FAT QUEUED'],
+    ],
+  },
+  {
+    name: 'enqueue for a bot that waits / create, by the same bot',
+    ready: async ({ a, b, read }) => {
+      await waiting(a, 'x');
+      return {
+        a: () => queued(a, {}),
+        b: () => connect(b, 'x').then(({ created }) => told(created)),
+        stands: async () => `${await jobsAre(read)}; ${await leasesAre(read)}`,
+      };
+    },
+    ends: [
+      ['enqueued', 'nothing', 'FAT QUEUED; FAT WITHDRAWN'],
+      ['enqueued', 'nothing', 'FAT QUEUED; '],
+    ],
+  },
+  {
+    name: 'enqueue for a bot that waits / a poll that takes its DUT',
+    ready: async ({ a, b, c, read }) => {
+      await waiting(a, 'x', { duts: [board('U1')] });
+      const rival = await connect(b, 'y', { duts: [board('U1')], status: 2 });
+      await enqueueJob(c, jobRequest({ station: 'SMT', requestedBotId: 'y' }));
+      return {
+        a: () => queued(a, {}),
+        b: () => rival.poll([], { status: 1 }).then(told),
+        stands: () => jobsAre(read),
+      };
+    },
+    ends: [
+      ['enqueued', 'nothing', 'SMT QUEUED, FAT LEASED'],
+      ['enqueued', 'PENDING', 'SMT LEASED, FAT QUEUED'],
+    ],
+  },
   {
     name: 'enqueue / enqueue, one request sent twice',
     ready: async ({ a, b, read }) => {
