@@ -156,6 +156,13 @@ export const limitTable = {
     handshakeMs: [10 * SECOND, 'A connection must be through TLS and the preface of HTTP/2 within this.'],
     certificatesCheckMs: [5 * SECOND, 'How often the files of `tls` are looked at for a change.'],
   },
+  history: {
+    keepDays: [90, 'Whole days, in UTC, for which ended jobs and all that belongs to them are kept; then a day is dropped. 36500 is for ever.'],
+    aheadDays: [3, 'Days of history that are made ahead.'],
+    checkMs: [10 * MINUTE, 'How often days are made and dropped.'],
+    dropsMax: [200, 'Most days, each of one table, that are dropped in one round.'],
+    strayRowsMax: [2000, 'Most rows deleted by one statement of what lies in no day of its own and is past its time.'],
+  },
   audit: {
     waitingMax: [10_000, 'Records of the audit that wait to be written; more audited calls are refused as UNAVAILABLE.'],
     flushRowsMax: [500, 'Most records of the audit that share one commit.'],
