@@ -25,6 +25,8 @@ export const skipCall = async (farm: Farm, request: CallName & { readonly reason
     const call = await lockCall(db, request, deviceId);
     const refusal = whyNot(call);
     if (refusal !== null) throw refusal;
+    // An older question, which was overridden once: the job has moved on, and may be waiting for another answer.
+    const isCurrent = (await readLatestCalls(db, gate && jobId !== null ? [jobId] : [])).has(call.id);
     // A replica may have died over it; nobody else will ever say what became of that send.
     await settleAbandonedSends(db, [call.id]);
     await skipCallRow(db, call.id, reason);
@@ -32,8 +34,6 @@ export const skipCall = async (farm: Farm, request: CallName & { readonly reason
     const opened = openLedger(await readFarmNow(db), { jobs });
     const asking = jobId === null ? undefined : opened.jobs.get(jobId);
     if (asking !== undefined) {
-      // An older question, which was overridden once: the job has moved on, and may be waiting for another answer.
-      const isCurrent = (await readLatestCalls(db, [asking.id])).has(call.id);
       const words = `the question to the shopfloor was skipped: ${reason}`;
       if (isCurrent) moveGate(farm, opened, asking, { event: 'UNASKED', words });
       // Another job of the DUT may have waited for this start to be settled.

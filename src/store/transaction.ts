@@ -10,11 +10,16 @@ export type TransactionSeams = {
   readonly sleep: (ms: number) => Promise<void>;
 };
 
-/** Deadlock, serialization failure, lock timeout: another transaction was in the way; the same one may pass now. */
-const LOCK_TROUBLE = ['40P01', '40001', '55P03'];
+/**
+ * Serialization failure: what was waited for has moved, as a job does that ends, from the hot table to the day of its end. It is in
+ * nobody's way any more, and the same transaction finds it there: it is tried again at once.
+ */
+const MOVED = '40001';
+/** Deadlock, lock timeout: another transaction was in the way; the same one may pass soon. */
+const LOCK_TROUBLE = ['40P01', '55P03'];
 /** A table has changed under a prepared statement, or the server has forgotten it: on another connection it is there. */
 const STALE_PLANS: ReadonlySet<unknown> = new Set(['0A000', '26000']);
-const RETRYABLE: ReadonlySet<unknown> = new Set([...LOCK_TROUBLE, ...STALE_PLANS]);
+const RETRYABLE: ReadonlySet<unknown> = new Set([MOVED, ...LOCK_TROUBLE, ...STALE_PLANS]);
 const RETRIES_MAX = 3;
 const RETRY_JITTER_MS = 20;
 
@@ -36,8 +41,9 @@ export const inTransaction = async <T>(seams: TransactionSeams, work: (db: Query
     try {
       return await once(seams.pool, work);
     } catch (error) {
-      if (tries >= RETRIES_MAX || !RETRYABLE.has(sqlState(error))) throw error;
-      await seams.sleep(seams.random() * RETRY_JITTER_MS * 2 ** tries);
+      const state = sqlState(error);
+      if (tries >= RETRIES_MAX || !RETRYABLE.has(state)) throw error;
+      if (state !== MOVED) await seams.sleep(seams.random() * RETRY_JITTER_MS * 2 ** tries);
     }
   }
 };

@@ -69,7 +69,7 @@ const bugs: readonly PlantedBug[] = [
   },
   {
     bug: 'an enqueue does not wait for what is ending on its route',
-    instead: [['and j.ended_at is null order by j.id for share', 'and j.ended_at is null order by j.id']],
+    instead: [['route text)) order by j.id for share', 'route text)) order by j.id']],
     pair: 'enqueue / complete, which stops the route',
     words: /SMT QUEUED ROUTE"\] is not among/,
   },
