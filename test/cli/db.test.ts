@@ -50,6 +50,47 @@ test('the doctor is content with a sound farm, and fails with what it finds', as
   expect(table.stdout).toMatch(/^INVARIANT +WHERE +WHAT IS WRONG\n18 +jobs QUEUED/);
 });
 
+test('the days of history: none at first, made and dropped on demand, held by what is owed', async () => {
+  const retention = (...more: readonly string[]) => runCli(['db', 'retention', '--database', db.ownerUrl, ...more]);
+  const days = (text: string) =>
+    toDays(JSON.parse(text)).days.map(({ day, stands, tables }) => [day, stands, tables.length]);
+  await db.setNow(new Date('2026-03-01T12:00:00Z'));
+  expect(await retention()).toMatchObject({ code: 0, stdout: expect.stringMatching(/^DAY +JOBS +SIZE +STANDS\n/) });
+  const applied = await retention('--apply', '--set', 'limits.history.aheadDays=1');
+  expect(applied).toMatchObject({ code: 0, stderr: '' });
+  expect(applied.stdout).toMatch(
+    /\n2026-03-02 .* made ahead\n\nKept: 90 days, from 2025-12-01 on\.\nMade 12 partitions, /,
+  );
+  await db.setNow(new Date('2026-03-05T12:00:00Z'));
+  const later = await retention('--set', 'limits.history.keepDays=3', '-o', 'json');
+  expect(days(later.stdout)).toEqual([
+    ['2026-03-01', 'DUE', 6],
+    ['2026-03-02', 'KEPT', 6],
+  ]);
+  const table = await retention('--set', 'limits.history.keepDays=3');
+  expect(table.stdout).toMatch(/^2026-03-01 .* dropped next$/m);
+  // Another is at work.
+  const other = await db.pool.connect();
+  await other.query('begin');
+  await other.query(`select pg_advisory_xact_lock(hashtextextended('history', 0))`);
+  const left = await retention('--set', 'limits.history.keepDays=3', '--apply');
+  expect(left).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(/^Left: finished_jobs of 2026-03-01: another replica/m),
+  });
+  await other.query('rollback');
+  other.release();
+  const dropped = await retention('--set', 'limits.history.keepDays=3', '--apply', '-o', 'json');
+  expect(dropped.code).toBe(0);
+  expect(days(dropped.stdout).map(([day]) => day)).toEqual([2, 5, 6, 7, 8].map((date) => `2026-03-0${String(date)}`));
+});
+
+function toDays(read: unknown) {
+  return read as {
+    readonly days: readonly { readonly day: string; readonly stands: string; readonly tables: readonly string[] }[];
+  };
+}
+
 test('a folder without a database is told, not filled', async () => {
   const { code, stderr } = await runCli(['db', 'doctor', '--data', '/nonexistent/stationgrid']);
   expect(code).toBe(78);

@@ -133,6 +133,10 @@ A farm notices by itself when a dump was restored, when a standby was promoted a
 cannot see that files were copied back, or a snapshot of the disk. Say so before the farm starts.
 `;
 
+const retentionHelp = `
+A farm does this by itself. How long history is kept is its configuration's to say: limits.history.keepDays.
+`;
+
 export const dbGrammar = (parent: Command, enact: Enact): void => {
   const db = parent.command('db').description("Look after the farm's database.");
   configured(
@@ -148,6 +152,17 @@ export const dbGrammar = (parent: Command, enact: Enact): void => {
   )
     .addOption(outputOption())
     .action(enact(async () => (await import('../db.ts')).databaseDoctor));
+  configured(
+    db
+      .command('retention')
+      .description(
+        'Show the days of history: what each holds, and what is dropped next; exit code 1 if --apply left some.',
+      ),
+  )
+    .option('--apply', 'make the days ahead and drop those past their time now')
+    .addHelpText('after', retentionHelp)
+    .addOption(outputOption())
+    .action(enact(async () => (await import('../db-retention.ts')).databaseRetention));
   configured(
     db
       .command('restored')
