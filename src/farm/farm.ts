@@ -65,8 +65,8 @@ export type FarmSeams = {
 export type Wake =
   /** There is runnable work for those who can serve this requirement set. */
   | { readonly kind: 'requirement'; readonly id: number; readonly jobs: number }
-  /** There may be runnable work for this DUT: a job was pinned to it, or it became free. */
-  | { readonly kind: 'device'; readonly id: number }
+  /** There may be runnable work for this DUT: a job was pinned to it, or it became free. `seenBy`: a session that has looked since. */
+  | { readonly kind: 'device'; readonly id: number; readonly seenBy?: string }
   /** There is work for this bot alone. */
   | { readonly kind: 'bot'; readonly instance: string; readonly botId: string }
   /** Leases or flags of this session were changed by somebody else than its bot. */

@@ -43,12 +43,9 @@ export const flushSessions = async (
     ]);
     const names = attached.map((write) => write.name);
     const [, held] = await Promise.all([writeLedger(db, ledger), readHeldLeases(db, names)]);
-    return { fence, ledger, granted, held: bySession(held) };
+    return { fence, ledger, granted, held: bySession(held), attached };
   });
-  // Their home, this one, has just been told by the reply.
-  const own = new Set(writes.map((write) => write.name));
-  const wakes = done.ledger.wakes.filter((wake) => wake.kind !== 'session' || !own.has(wake.name));
-  announce({ ...done.ledger, wakes }, farm);
+  announce({ ...done.ledger, wakes: wakesOf(done.ledger, done.attached) }, farm);
   farm.witness.flushed({ rows: writes.length, ms: farm.clock.monotonicMs() - startedMs });
   return writes.map((write) => {
     if (!done.fence.isAttached(write)) {
@@ -60,6 +57,24 @@ export const flushSessions = async (
       held: done.held.get(write.name) ?? [],
       granted: done.granted.get(write.name) ?? NOTHING_FOUND,
     };
+  });
+};
+
+/**
+ * What the sessions themselves need not hear. Their home, this one, has just been told by the reply; and who let a DUT go,
+ * and looked for work for it in the same commit, would find nothing more.
+ */
+const wakesOf = (ledger: Ledger, attached: readonly SessionWrite[]): Wake[] => {
+  const own = new Set(attached.map((write) => write.name));
+  const seenBy = new Map(
+    attached.flatMap(({ name, search, ending }) =>
+      search === null || ending !== null ? [] : search.deviceIds.map((id) => [id, name] as const),
+    ),
+  );
+  return ledger.wakes.flatMap((wake): Wake[] => {
+    if (wake.kind === 'session') return own.has(wake.name) ? [] : [wake];
+    const name = wake.kind === 'device' ? seenBy.get(wake.id) : undefined;
+    return wake.kind === 'device' && name !== undefined ? [{ ...wake, seenBy: name }] : [wake];
   });
 };
 

@@ -8,9 +8,10 @@ import { type HeldRow, readHeldLeases } from '../store/leases.ts';
 import type { Queryable } from '../store/transaction.ts';
 import { type AtOnce, wakesOf } from './enqueue-job.ts';
 import type { Enqueued } from './enqueue-write.ts';
-import { grantLeases } from './grant-leases.ts';
+import { grantFrom, lookForWork } from './grant-leases.ts';
 import type { Change, Home } from './home.ts';
 import { announce, type Ledger, openLedger, writeLedger } from './ledger.ts';
+import type { Looks } from './looks.ts';
 import { heatBy, hungryFor, type Matching, searchOf, withHints, withoutHints } from './matching.ts';
 import { type GrantReport, type Knows, NOTHING_FOUND } from './session-write.ts';
 import { dropSession, inTurn, type Session } from './sessions.ts';
@@ -30,11 +31,13 @@ type Given = {
 };
 
 /** For one transaction, which may be run more than once. */
-export const grantAtOnce = (home: Home, knows: Knows): AtOnce => {
+export const grantAtOnce = (home: Home, knows: Knows, looks: Looks): AtOnce => {
+  let endLook = (): void => undefined;
   let seats: readonly Seat[] = [];
   let given: Given | null = null;
   const leave = (): void => {
     for (const seat of seats) seat.leave();
+    endLook();
     seats = [];
     given = null;
   };
@@ -44,8 +47,14 @@ export const grantAtOnce = (home: Home, knows: Knows): AtOnce => {
       const runnable = jobs.filter(({ heldBy }) => heldBy === null);
       if (home.stopping || home.sessions.parked === 0 || runnable.length === 0) return new Set();
       await knows.learn(db, [...new Set(runnable.map(({ requirementId }) => requirementId))]);
+      const end = looks.beginIfIdle();
+      if (end === null) return new Set();
+      endLook = end;
       seats = takeSeats(home, runnable);
-      if (seats.length === 0) return new Set();
+      if (seats.length === 0) {
+        leave();
+        return new Set();
+      }
       given = await give({ ...home, knows }, db, seats);
       return new Set([...given.held.values()].flat().map(({ jobId }) => jobId));
     },
@@ -83,16 +92,15 @@ const takeSeats = (home: Home, jobs: readonly Enqueued[]): readonly Seat[] => {
   });
 };
 
-/** The jobs are written. Their sessions are not waited for, so they may be locked behind them. */
+/** The jobs are inserted. The sessions are not waited for, so they may be locked behind them. */
 const give = async (home: Home & { readonly knows: Knows }, db: Queryable, seats: readonly Seat[]): Promise<Given> => {
-  const fence = await lockAttachedIfFree(
-    db,
-    seats.map(({ session }) => session),
-  );
+  const wanted = seats.map(({ session, change }) => writeOf(session, change));
+  const [fence, look] = await Promise.all([lockAttachedIfFree(db, wanted), lookForWork(home, db, wanted)]);
+  const writes = wanted.filter(fence.isAttached);
   const reached = seats.filter(({ session }) => fence.isAttached(session));
   const ledger = openLedger(fence.now);
-  const writes = reached.map(({ session, change }) => writeOf(session, change));
-  const granted = await grantLeases(home, db, ledger, writes);
+  const seekers = look.seekers.filter(({ write }) => fence.isAttached(write));
+  const granted = await grantFrom(home, db, ledger, { ...look, seekers });
   const renewed = writes.filter(({ renews }) => renews).map(({ name }) => name);
   const [, , held] = await Promise.all([
     writeLedger(db, ledger),

@@ -16,24 +16,47 @@ import type { GrantReport, Knows, SessionWrite } from './session-write.ts';
 
 type Looking = Seeker & { readonly write: SessionWrite };
 
+/** What is there for sessions that look, the jobs locked. */
+type Look = {
+  readonly seekers: readonly Looking[];
+  readonly offers: readonly Candidate[];
+  readonly readiness: ReadonlyMap<number, DeviceReadiness>;
+  /** How many more leases each session may have. Memory says what it wants; a commit whose answer was lost has leases, too. */
+  readonly room: ReadonlyMap<string, number>;
+};
+
 export const grantLeases = async (
   farm: FarmSeams & { readonly knows: Knows },
   db: Queryable,
   ledger: Ledger,
   writes: readonly SessionWrite[],
-): Promise<ReadonlyMap<string, GrantReport>> => {
-  const seekers = seekersOf(farm.knows, writes);
-  if (seekers.length === 0) return new Map();
-  // Memory says what a session wants, the database how much it may have: a commit whose answer was lost has leases, too.
+): Promise<ReadonlyMap<string, GrantReport>> => grantFrom(farm, db, ledger, await lookForWork(farm, db, writes));
+
+/** One round trip: all of it is asked before it returns. */
+export const lookForWork = async (
+  { knows }: { readonly knows: Knows },
+  db: Queryable,
+  writes: readonly SessionWrite[],
+): Promise<Look> => {
+  const seekers = seekersOf(knows, writes);
+  if (seekers.length === 0) return { seekers, offers: [], readiness: new Map(), room: new Map() };
+  const sessions = seekers.map((seeker) => seeker.session);
   const [offers, readiness, room] = await Promise.all([
     lockCandidates(db, queuesOf(seekers)),
     readReadiness(db, devicesOf(seekers)),
-    readRoom(
-      db,
-      seekers.map((seeker) => seeker.session),
-    ),
+    readRoom(db, sessions),
   ]);
-  if (offers.length === 0) return new Map();
+  return { seekers, offers, readiness, room };
+};
+
+/** Gives the sessions, which are locked and attached, what was found for them. */
+export const grantFrom = async (
+  farm: FarmSeams & { readonly knows: Knows },
+  db: Queryable,
+  ledger: Ledger,
+  { seekers, offers, readiness, room }: Look,
+): Promise<ReadonlyMap<string, GrantReport>> => {
+  if (seekers.length === 0 || offers.length === 0) return new Map();
   await farm.knows.learn(db, [...new Set(offers.map((offer) => offer.requirementId))]);
   const isFree = (id: number): boolean => blockOf(readiness.get(id)) === null;
   const bounded = seekers.map((seeker) => ({

@@ -4,6 +4,7 @@ import { isOutage } from '../store/outage.ts';
 import { type BatcherParts, createBatcher, tooBusy } from './batcher.ts';
 import type { Farm } from './farm.ts';
 import { flushSessions } from './flush-sessions.ts';
+import type { Looks } from './looks.ts';
 import type { Knows, SessionWrite, SessionWritten } from './session-write.ts';
 import { type Report, type ReportStored, storeReports } from './store-reports.ts';
 import { type Taken, takeSessions, type Taking } from './take-sessions.ts';
@@ -16,7 +17,7 @@ export type Batches = {
   readonly settled: () => Promise<void>;
 };
 
-export const openBatches = (farm: Farm, knows: Knows): Batches => {
+export const openBatches = (farm: Farm, knows: Knows, looks: Looks): Batches => {
   const { flushRowsMax, flushWaitingMax } = farm.limits.replica;
   const create = <Op, Result>(parts: Pick<BatcherParts<Op, Result>, 'run' | 'rowsOf'>) =>
     createBatcher<Op, Result>({
@@ -27,9 +28,9 @@ export const openBatches = (farm: Farm, knows: Knows): Batches => {
       isOutage,
     });
   const run = (writes: readonly SessionWrite[]): Promise<SessionWritten[]> => flushSessions({ ...farm, knows }, writes);
-  // Looks for work go one flush at a time: another's would pass over what this one has locked, and take it for gone. What
-  // only tells is written beside them. A session is in one of the two at most, since its calls go one at a time.
-  const looking = create({ run });
+  // What only tells is written beside the looks for work. A session is in one of the two at most, since its calls go one
+  // at a time.
+  const looking = create({ run: (writes: readonly SessionWrite[]) => looks.inTurn(() => run(writes)) });
   const telling = create({ run });
   const reporting = create<Report, ReportStored>({
     run: (reports) => storeReports(farm, reports),

@@ -7,6 +7,7 @@ import type { Farm, Wake } from './farm.ts';
 import { createFeeder } from './feed.ts';
 import { grantAtOnce } from './grant-at-once.ts';
 import type { Home } from './home.ts';
+import { createLooks } from './looks.ts';
 import { heatBot, heatDevice, heatRequirement, type Matching, newMatching, serves } from './matching.ts';
 import { openBatches } from './open-batches.ts';
 import { refreshSession } from './refresh-session.ts';
@@ -21,10 +22,11 @@ export const openHome = (farm: Farm): Home => {
     learn: (db, ids) => learn(matching, db, ids),
     serves: (write, id) => serves(matching, write, id),
   };
-  const batches = openBatches(farm, knows);
+  const looks = createLooks();
+  const batches = openBatches(farm, knows, looks);
   const home: Home = {
     ...farm,
-    enqueues: createEnqueues(farm, () => grantAtOnce(home, knows)),
+    enqueues: createEnqueues(farm, () => grantAtOnce(home, knows, looks)),
     sessions,
     matching,
     write: (session, change) => writeSession(home, batches.write, session, change),
@@ -64,6 +66,7 @@ const hear = (home: Home, wake: Wake): void => {
     case 'device':
       for (const session of sessions.byDevice.get(wake.id) ?? []) {
         session.barredUntilMs = 0;
+        if (session.name === wake.seenBy) continue;
         // The session may look for anything now, not only for what is pinned to the DUT.
         heatDevice(matching, wake.id);
       }

@@ -22,18 +22,18 @@ export const plantedBugs: readonly PlantedBug[] = [
     {
       file: 'src/store/bot-sessions.ts',
       original: `on s.name = r.name and s.attach_epoch = r."attachEpoch"
-       where s.state <> 'CLOSED'
-       order by s.name for update of s)`,
+     where s.state <> 'CLOSED'
+     order by s.name \${lock})`,
       planted: `on s.name = r.name
-       where s.state <> 'CLOSED'
-       order by s.name for update of s)`,
+     where s.state <> 'CLOSED'
+     order by s.name \${lock})`,
     },
     {
       file: 'src/store/bot-sessions.ts',
       original: `select s.name, s.attach_epoch from bot_sessions s
-       join`,
+     join`,
       planted: `select s.name, r."attachEpoch" as attach_epoch from bot_sessions s
-       join`,
+     join`,
     },
   ),
   bug(
