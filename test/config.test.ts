@@ -298,7 +298,11 @@ describe('what is refused', () => {
     ['databaseUrl: mysql://x', 'databaseUrl: is no PostgreSQL URL; write postgresql://user:password@host:5432/name'],
     [
       'lines: [{ instance: a, shopfloor: { url: "ftp://x/" } }]',
-      'lines[0].shopfloor.url: is no http or https URL; write one such as "http://mes.example:8090/"',
+      'lines[0].shopfloor.url: A shopfloor URL begins with http:// or https://, not ftp://.',
+    ],
+    [
+      'lines: [{ instance: a, shopfloor: { url: "wsdl:http://x/" } }]',
+      /^lines\[0\]\.shopfloor\.url: The shopfloor URL uses wsdl:, which is SOAP/,
     ],
     ['lines: [{ instance: "a\\0b" }]', 'lines[0].instance: has control characters'],
     ['lines: [{ instance: a }, { instance: a }]', /^lines: instance `a` is declared twice/],

@@ -3,9 +3,10 @@ import http from 'node:http';
 import https from 'node:https';
 import type { Clock } from '../core/clock.ts';
 import { redactText } from '../wire/redact.ts';
-import type { Malformed, XmlRpcMessage, XmlRpcValue } from '../wire/xml-rpc.ts';
-import { BODY_MAX_BYTES, createXmlRpcReader, DEFAULT_LIMITS, isXmlRpcStruct, toResponse } from '../wire/xml-rpc.ts';
-import { toShopfloorUrl } from './shopfloor-url.ts';
+import type { Malformed, XmlRpcFault, XmlRpcMessage, XmlRpcResult, XmlRpcValue } from '../wire/xml-rpc.ts';
+import { BODY_MAX_BYTES, isXmlRpcStruct, toResponse } from '../wire/xml-rpc.ts';
+import { toShopfloorUrl } from '../core/shopfloor-url.ts';
+import { type AnswerReader, dialectOf } from './dialect.ts';
 
 /** How long a call may take, from the first look-up of the name to the last byte of the answer. */
 export const CALL_TIMEOUT_MS = 10_000;
@@ -25,12 +26,17 @@ export type Outcome =
   /** It was sent, and no readable answer came: it may have been applied. */
   | { readonly kind: 'ambiguous'; readonly why: string };
 
+/** The same, before it is judged whether the value is what the method must answer. */
+export type Exchange = XmlRpcResult | Exclude<Outcome, { readonly kind: 'answered' }>;
+
 export interface ShopfloorClientOptions {
   /** As `toShopfloorUrl` reads it; one that it calls unsupported is thrown here. */
   readonly url: string;
   readonly clock: Pick<Clock, 'sleep'>;
   readonly callTimeoutMs?: number;
   readonly bodyMaxBytes?: number;
+  /** False: each call has a connection of its own. */
+  readonly keepsConnections?: boolean;
 }
 
 export interface CallOptions {
@@ -46,53 +52,62 @@ export interface ShopfloorClient {
    * @param body the XML of the call, as `renderCall` made it.
    */
   call(method: string, body: string, options: CallOptions): Promise<Outcome>;
+  /** The same, with whatever value came back. */
+  exchange(body: string, options: CallOptions): Promise<Exchange>;
   /** Closes the idle connections; calls under way end as ambiguous. */
   close(): void;
 }
 
 export function createShopfloorClient(options: ShopfloorClientOptions): ShopfloorClient {
-  const { clock, callTimeoutMs = CALL_TIMEOUT_MS, bodyMaxBytes = BODY_MAX_BYTES } = options;
+  const { clock, callTimeoutMs = CALL_TIMEOUT_MS, bodyMaxBytes = BODY_MAX_BYTES, keepsConnections = true } = options;
   const target = toShopfloorUrl(options.url);
   if (target.kind === 'unsupported') throw new Error(target.why);
   const { url } = target;
+  const dialect = dialectOf(target);
   const scheme = url.protocol === 'https:' ? https : http;
   const agent = new scheme.Agent({
-    keepAlive: true,
+    keepAlive: keepsConnections,
     maxFreeSockets: SOCKETS_IDLE_MAX,
     timeout: SOCKET_IDLE_MS,
   });
 
+  const exchange = (journalled: string, { idempotencyKey, signal }: CallOptions): Promise<Exchange> =>
+    new Promise((resolve) => {
+      const body = dialect.render(journalled, idempotencyKey);
+      const request = scheme.request(url, {
+        method: 'POST',
+        agent,
+        headers: {
+          'Content-Type': dialect.contentType,
+          // Always a length, never chunks: the usual Python server cannot read those (S-WIRE-1).
+          'Content-Length': Buffer.byteLength(body),
+          'User-Agent': 'StationGrid',
+          'Idempotency-Key': idempotencyKey,
+        },
+      });
+      const reader = dialect.createReader(idempotencyKey, bodyMaxBytes);
+      const expected = { reader, bodyMaxBytes, errorsByStatus: dialect.errorsByStatus };
+      const watch = watchExchange(request, expected, (ended) => {
+        deadline.abort();
+        signal?.removeEventListener('abort', giveUp);
+        resolve(ended);
+      });
+      const deadline = new AbortController();
+      const giveUp = (): void => {
+        watch.fail('the call was given up by the farm');
+      };
+      signal?.addEventListener('abort', giveUp, { once: true });
+      if (signal?.aborted === true) giveUp();
+      // Also resolves when the call is over, and then changes nothing.
+      void clock.sleep(callTimeoutMs, deadline.signal).then(() => {
+        watch.fail(`no complete answer within ${String(callTimeoutMs)} ms`);
+      });
+      request.end(body);
+    });
+
   return {
-    call: (method, body, { idempotencyKey, signal }) =>
-      new Promise<Outcome>((resolve) => {
-        const request = scheme.request(url, {
-          method: 'POST',
-          agent,
-          headers: {
-            'Content-Type': 'text/xml; charset=utf-8',
-            // Always a length, never chunks: the usual Python server cannot read those (S-WIRE-1).
-            'Content-Length': Buffer.byteLength(body),
-            'User-Agent': 'StationGrid',
-            'Idempotency-Key': idempotencyKey,
-          },
-        });
-        const watch = watchExchange(request, { method, bodyMaxBytes }, (outcome) => {
-          deadline.abort();
-          signal?.removeEventListener('abort', giveUp);
-          resolve(outcome);
-        });
-        const deadline = new AbortController();
-        const giveUp = (): void => {
-          watch.fail('the call was given up by the farm');
-        };
-        signal?.addEventListener('abort', giveUp, { once: true });
-        if (signal?.aborted === true) giveUp();
-        // Also resolves when the call is over, and then changes nothing.
-        void clock.sleep(callTimeoutMs, deadline.signal).then(() => {
-          watch.fail(`no complete answer within ${String(callTimeoutMs)} ms`);
-        });
-        request.end(body);
-      }),
+    exchange,
+    call: async (method, body, callOptions) => toOutcome(method, await exchange(body, callOptions)),
     close: () => {
       agent.destroy();
     },
@@ -104,24 +119,27 @@ interface ExchangeWatch {
   fail(why: string): void;
 }
 
-interface Asked {
-  readonly method: string;
+/** What may come back, and who reads it. */
+interface Expected {
+  readonly reader: AnswerReader;
   readonly bodyMaxBytes: number;
+  /** Whether a fault may come with another HTTP status than 200. */
+  readonly errorsByStatus: boolean;
 }
 
 /** Follows one request to its end and says once what became of it. */
 function watchExchange(
   request: http.ClientRequest,
-  asked: Asked,
-  onOutcome: (outcome: Outcome) => void,
+  expected: Expected,
+  onEnd: (ended: Exchange) => void,
 ): ExchangeWatch {
   let sent = false;
   let over = false;
 
-  function settle(outcome: Outcome): void {
+  function settle(ended: Exchange): void {
     if (over) return;
     over = true;
-    onOutcome(outcome);
+    onEnd(ended);
   }
   function fail(why: string): void {
     // After a good end the connection is kept for the next call.
@@ -151,48 +169,52 @@ function watchExchange(
     fail('the connection was closed without a complete answer');
   });
   request.on('response', (response) => {
-    readAnswer(response, asked, settle, fail);
+    readAnswer(response, expected, settle, fail);
   });
   return { fail };
 }
 
 function readAnswer(
   response: http.IncomingMessage,
-  { method, bodyMaxBytes }: Asked,
-  settle: (outcome: Outcome) => void,
+  { reader, bodyMaxBytes, errorsByStatus }: Expected,
+  settle: (ended: Exchange) => void,
   fail: (why: string) => void,
 ): void {
-  if (response.statusCode !== 200) {
-    // A redirect too: the partner's address is configured, and a call must not wander off to another one.
-    fail(`HTTP status ${String(response.statusCode)} instead of 200`);
+  // A redirect too: the partner's address is configured, and a call must not wander off to another one.
+  const badStatus = response.statusCode === 200 ? null : `HTTP status ${String(response.statusCode)} instead of 200`;
+  if (badStatus !== null && !errorsByStatus) {
+    fail(badStatus);
     return;
   }
   if (Number(response.headers['content-length'] ?? 0) > bodyMaxBytes) {
     fail(`the answer is larger than ${String(bodyMaxBytes)} bytes`);
     return;
   }
-  const reader = createXmlRpcReader({ ...DEFAULT_LIMITS, bodyMaxBytes });
   response.on('data', (chunk: Buffer) => {
     const malformed = reader.write(chunk);
-    if (malformed !== null) fail(sayUnreadable(malformed));
+    if (malformed !== null) fail(badStatus ?? sayUnreadable(malformed));
   });
   response.on('error', (error: NodeJS.ErrnoException) => {
     fail(`the answer broke off (${error.code ?? error.message})`);
   });
   response.on('end', () => {
-    // A peer that sends no length ends its answer by closing; a cut one is then unclosed XML, and unreadable.
-    const outcome = outcomeOf(method, reader.end());
-    if (outcome.kind === 'ambiguous') fail(outcome.why);
-    else settle(outcome);
+    // A peer that sends no length ends its answer by closing; a cut one is then unclosed, and unreadable.
+    const ended = toExchange(reader.end());
+    if (badStatus !== null && ended.kind !== 'fault') fail(badStatus);
+    else if (ended.kind === 'ambiguous') fail(ended.why);
+    else settle(ended);
   });
 }
 
 /** What a complete answer to a call says, whatever carried it here. */
 export function outcomeOf(method: string, message: XmlRpcMessage | Malformed): Outcome {
-  const answer = toResponse(message);
+  return toOutcome(method, toExchange(toResponse(message)));
+}
+
+function toExchange(answer: XmlRpcResult | XmlRpcFault | Malformed): Exchange {
   switch (answer.kind) {
     case 'value':
-      return toDeviceDataOutcome(method, answer.value);
+      return answer;
     case 'fault':
       return { kind: 'fault', code: answer.code, text: redactText(answer.text) };
     case 'malformed':
@@ -201,7 +223,9 @@ export function outcomeOf(method: string, message: XmlRpcMessage | Malformed): O
 }
 
 /** Every method but GetVersion answers DeviceData. A service whose own backend is down answers nil (S-BR-3). */
-function toDeviceDataOutcome(method: string, value: XmlRpcValue): Outcome {
+function toOutcome(method: string, exchange: Exchange): Outcome {
+  if (exchange.kind !== 'value') return exchange;
+  const { value } = exchange;
   if (method === 'GetVersion' || isXmlRpcStruct(value)) return { kind: 'answered', value };
   return { kind: 'fault', code: NO_DATA_FAULT_CODE, text: 'service returned no data' };
 }

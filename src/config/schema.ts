@@ -1,6 +1,7 @@
 /** The one schema of the configuration: its keys, their forms, their defaults. Unknown keys are refused everywhere. */
 import { z } from 'zod';
 import { Secret } from '../core/secret.ts';
+import { toShopfloorUrl } from '../core/shopfloor-url.ts';
 import { authSchema } from './auth.ts';
 import { OVERRIDE_FLAG } from './exposure.ts';
 import { limitsSchema } from './limit-keys.ts';
@@ -17,8 +18,12 @@ const name = () =>
     .regex(NAME_FORM, 'has control characters');
 const givenName = () => name().min(1, 'is empty; give it a name');
 
-const httpUrl = () =>
-  z.url({ protocol: /^https?$/, error: 'is no http or https URL; write one such as "http://mes.example:8090/"' });
+/** As factory software writes it, prefixes such as `jsonrpc:` included. */
+const shopfloorUrl = () =>
+  z.string().superRefine((text, context) => {
+    const read = toShopfloorUrl(text);
+    if (read.kind === 'unsupported') context.addIssue({ code: 'custom', message: read.why });
+  });
 const postgresUrl = () =>
   z.string().regex(/^postgres(ql)?:\/\//, 'is no PostgreSQL URL; write postgresql://user:password@host:5432/name');
 
@@ -106,9 +111,14 @@ const lineSchema = z.strictObject({
   }),
   shopfloor: z
     .strictObject({
-      url: httpUrl()
+      url: shopfloorUrl()
         .transform(toSecret)
-        .register(says, { meaning: 'Where it answers XML-RPC.', byDefault: null, secret: true }),
+        .register(says, {
+          meaning:
+            'Where it answers, as http://host:port/path: in XML-RPC, or after `jsonrpc:` in JSON-RPC. `json:` before either: arguments and results are JSON texts.',
+          byDefault: null,
+          secret: true,
+        }),
     })
     .nullable()
     .default(null)

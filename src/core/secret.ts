@@ -33,9 +33,9 @@ export const HIDDEN = '***';
 export const holdsPassword = (url: string): boolean =>
   /^[^/]*\/\/[^/?#]*:[^/?#]+@/.test(url) || /[?&](ssl)?password=/i.test(url);
 
-/** The same address without user and password: for people, logs and as a name. What is no URL has nothing to show. */
-export const withoutCredentials = (url: string): string => {
-  if (!URL.canParse(url)) return HIDDEN;
-  const { username, password } = new URL(url);
-  return username === '' && password === '' ? url : url.replace(/\/\/[^/?#]*@/, '//');
-};
+/**
+ * The same address without user and password: for people, logs and as a name. What is no URL has nothing to show. A
+ * shopfloor's may have prefixes, as in `jsonrpc:http://user:password@host/`.
+ */
+export const withoutCredentials = (url: string): string =>
+  URL.canParse(url) ? url.replace(/^([^/?#]*\/\/)[^/?#]*@/, '$1') : HIDDEN;

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import { checkJournal } from './check-journal.ts';
+import { type Defects, defectsSchema } from './defects.ts';
 import type { FaultRules } from './fault-rules.ts';
 import { faultRulesSchema } from './fault-rules.ts';
 import type { Journal } from './journal.ts';
@@ -15,6 +16,8 @@ const commandSchema = z.strictObject({
   addFaults: faultRulesSchema.optional(),
   /** Puts these replies in place of the present ones; members left out get their defaults. */
   replies: repliesSchema.optional(),
+  /** Puts these mistakes in place of all it makes. */
+  defects: defectsSchema.optional(),
   /** Stops listening for so long, once this command is answered. */
   refuseForMs: z.int().positive().optional(),
 });
@@ -36,11 +39,12 @@ export interface ControlDoor {
 export interface ControlOptions {
   readonly journal: Journal;
   readonly rules: FaultRules;
+  readonly defects: Defects;
   readonly replies: { readonly get: () => Replies; readonly set: (replies: Replies) => void };
 }
 
 export function createControlDoor(options: ControlOptions): ControlDoor {
-  const { journal, rules, replies } = options;
+  const { journal, rules, defects, replies } = options;
 
   function obey(body: Buffer): ControlAnswer {
     const command = commandSchema.safeParse(toJson(body));
@@ -50,12 +54,13 @@ export function createControlDoor(options: ControlOptions): ControlDoor {
     const all = faultRulesSchema.safeParse(joined);
     if (!all.success) return inJson(400, { error: z.prettifyError(all.error) });
     rules.replace(all.data);
+    if (command.data.defects !== undefined) defects.replace(command.data.defects);
     if (newReplies !== undefined) replies.set(newReplies);
     return { ...state(), refuseForMs: refuseForMs ?? null };
   }
 
   function state(): ControlAnswer {
-    return inJson(200, { faults: rules.list(), replies: replies.get() });
+    return inJson(200, { faults: rules.list(), replies: replies.get(), defects: defects.list() });
   }
 
   return {

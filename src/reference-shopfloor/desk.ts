@@ -1,7 +1,6 @@
 /** Where calls are taken: checked, met by a fault if one is due, applied once, journalled, answered. Knows no HTTP. */
 import type { Clock } from '../core/clock.ts';
-import type { XmlRpcValue } from '../wire/xml-rpc.ts';
-import { encodeFault, encodeResponse } from '../wire/xml-rpc.ts';
+import type { XmlRpcFault, XmlRpcResult, XmlRpcValue } from '../wire/xml-rpc.ts';
 import type { FaultRule, FaultRules } from './fault-rules.ts';
 import type { Journal, JournalEntry, JournalLine } from './journal.ts';
 import { createMemory } from './memory.ts';
@@ -19,9 +18,11 @@ export interface IncomingCall {
   readonly bodySha256: string;
 }
 
-/** What goes back to the caller: a body on HTTP 200, or one of two silences. */
+/** What goes back to the caller, in the words that it used: a value, a fault, something else; or one of two silences. */
 export type Answer =
-  | { readonly kind: 'body'; readonly body: string }
+  | XmlRpcResult
+  | XmlRpcFault
+  | { readonly kind: 'garbage'; readonly text: string }
   | { readonly kind: 'hang-up' }
   /** The connection is reset; above 0 ms, the listener closes for so long. */
   | { readonly kind: 'reset'; readonly refuseForMs: number };
@@ -85,13 +86,13 @@ export function createDesk(options: DeskOptions, history: Iterable<JournalLine>)
     const entry = entryOf(incoming, subject, appliedAs === null ? 'applied' : 'repeated', null);
     await journal.append(entry);
     if (appliedAs === null) memory.add(entry);
-    return spoil(rule, encodeResponse(replyTo(call, replies)));
+    return spoil(rule, replyTo(call, replies));
   }
 
   async function fault(incoming: IncomingCall, subject: Subject, said: SaidFault): Promise<Answer> {
     const outcome = said === KEY_REUSED ? 'key-reused' : 'fault';
     await journal.append(entryOf(incoming, subject, outcome, said.code));
-    return { kind: 'body', body: encodeFault(said.code, said.text) };
+    return { kind: 'fault', code: said.code, text: said.text };
   }
 
   function entryOf(
@@ -132,12 +133,12 @@ function givenSerials(call: ShopfloorCall, replies: Replies): Readonly<Record<st
   return Object.fromEntries(given.map(([key, serial]) => [key.slice('serials.'.length), serial]));
 }
 
-function spoil(rule: FaultRule | null, body: string): Answer {
+function spoil(rule: FaultRule | null, value: XmlRpcValue): Answer {
   if (rule?.kind === 'drop-after-applying') return { kind: 'hang-up' };
-  return { kind: 'body', body: rule?.kind === 'garbage' ? rule.text : body };
+  return rule?.kind === 'garbage' ? { kind: 'garbage', text: rule.text } : { kind: 'value', value };
 }
 
 /** The answer to a body that is no call at all; there is nothing to journal about it. */
-export function answerUnreadable(why: string): Answer {
-  return { kind: 'body', body: encodeFault(FAULT_CODE.unreadable, `the call cannot be read: ${why}`) };
+export function answerUnreadable(why: string): XmlRpcFault {
+  return { kind: 'fault', code: FAULT_CODE.unreadable, text: `the call cannot be read: ${why}` };
 }

@@ -1,10 +1,12 @@
 /** The HTTP side of the reference shopfloor: bodies in, answers and silences out. */
 import { createHash } from 'node:crypto';
 import http from 'node:http';
-import { BODY_MAX_BYTES, decodeCall } from '../wire/xml-rpc.ts';
+import { BODY_MAX_BYTES } from '../wire/xml-rpc.ts';
 import type { ControlDoor } from './control.ts';
+import type { Defects } from './defects.ts';
 import type { Answer, Desk } from './desk.ts';
 import { answerUnreadable } from './desk.ts';
+import { hear, type Spoken } from './spoken.ts';
 
 /** Longer than a client's idle connections, so that it is they who close. */
 const KEEP_ALIVE_MS = 65_000;
@@ -13,6 +15,9 @@ const REQUEST_TIMEOUT_MS = 30_000;
 export interface HttpDoorOptions {
   readonly desk: Desk;
   readonly control: ControlDoor;
+  readonly defects: Defects;
+  /** Every argument and every result is a JSON text, as callers whose address begins with `json:` have it. */
+  readonly jsonText: boolean;
   readonly refuseFor: (ms: number) => void;
 }
 
@@ -57,30 +62,47 @@ async function serve(
     say(response, 405, 'calls are sent by POST\n', { Allow: 'POST' });
     return;
   }
-  send(options, request, response, await answer(options.desk, request, body));
+  const refused = options.defects.refuseRequest(request, path, body.byteLength);
+  if (refused?.kind === 'status') say(response, refused.status, `${refused.why}\n`);
+  else if (refused?.kind === 'cut') request.socket.destroy();
+  else {
+    const spoken = hear(body, options);
+    send(options, { request, response, spoken }, await answer(options, request, { body, spoken }));
+  }
 }
 
-async function answer(desk: Desk, request: http.IncomingMessage, body: Buffer): Promise<Answer> {
-  const call = decodeCall(body);
-  if (call.kind === 'malformed') return answerUnreadable(call.why);
-  const key = request.headers['idempotency-key'];
-  return desk.take({
-    method: call.method,
-    params: call.params,
-    key: typeof key === 'string' && key !== '' ? key : null,
-    bodySha256: createHash('sha256').update(body).digest('hex'),
-  });
-}
-
-function send(
-  options: HttpDoorOptions,
+async function answer(
+  { desk, defects }: HttpDoorOptions,
   request: http.IncomingMessage,
-  response: http.ServerResponse,
-  said: Answer,
-): void {
+  { body, spoken: { call } }: { readonly body: Buffer; readonly spoken: Spoken },
+): Promise<Answer> {
+  if (call.kind === 'malformed') return answerUnreadable(call.why);
+  const header = request.headers['idempotency-key'];
+  const key = typeof header === 'string' && header !== '' ? header : null;
+  const refused = await defects.refuseCall(call, { body, key });
+  if (refused !== null) return refused === 'cut' ? { kind: 'hang-up' } : refused;
+  const bodySha256 = createHash('sha256').update(body).digest('hex');
+  const said = await desk.take({ method: call.method, params: call.params, key, bodySha256 });
+  return said.kind === 'value' || said.kind === 'fault' ? defects.spoilAnswer(call, said) : said;
+}
+
+interface Exchange {
+  readonly request: http.IncomingMessage;
+  readonly response: http.ServerResponse;
+  readonly spoken: Spoken;
+}
+
+function send(options: HttpDoorOptions, { request, response, spoken }: Exchange, said: Answer): void {
+  const { contentType } = spoken;
   switch (said.kind) {
-    case 'body':
-      say(response, 200, said.body, { 'Content-Type': 'text/xml; charset=utf-8' });
+    case 'value':
+    case 'fault': {
+      const { text, status } = options.defects.spoilText(spoken.encode(said), said.kind);
+      say(response, status, text, { 'Content-Type': contentType });
+      return;
+    }
+    case 'garbage':
+      say(response, 200, said.text, { 'Content-Type': contentType });
       return;
     case 'hang-up':
       request.socket.destroy();

@@ -5,6 +5,7 @@
 import type http from 'node:http';
 import type { Clock } from '../core/clock.ts';
 import { createControlDoor } from './control.ts';
+import { createDefects, type DefectName } from './defects.ts';
 import { createDesk } from './desk.ts';
 import { createFaultRules, faultRulesSchema, seededRandom, type FaultRuleInput } from './fault-rules.ts';
 import { createHttpDoor } from './http-door.ts';
@@ -27,6 +28,10 @@ export interface ReferenceShopfloorOptions {
   readonly faults?: readonly FaultRuleInput[];
   /** Of the faults' probabilities. */
   readonly seed?: number;
+  /** Mistakes it makes all the time. */
+  readonly defects?: readonly DefectName[];
+  /** Every argument and result is a JSON text, for callers whose address begins with `json:`. */
+  readonly jsonText?: boolean;
   /** False: a repeated key is applied again, as most partners' services would. */
   readonly remembersKeys?: boolean;
 }
@@ -44,6 +49,7 @@ export async function startReferenceShopfloor(options: ReferenceShopfloorOptions
   const { clock, host = '127.0.0.1', seed = 1 } = options;
   let replies = repliesSchema.parse(options.replies ?? {});
   const rules = createFaultRules(faultRulesSchema.parse(options.faults ?? []), seededRandom(seed));
+  const defects = createDefects(options.defects ?? [], clock);
   const journal = await openJournal(options.journalPath);
   const stopping = new AbortController();
   const desk = createDesk(
@@ -65,9 +71,14 @@ export async function startReferenceShopfloor(options: ReferenceShopfloorOptions
   const control = createControlDoor({
     journal,
     rules,
+    defects,
     replies: { get: () => replies, set: (next) => (replies = next) },
   });
-  const listener: Listener = { server: createHttpDoor({ desk, control, refuseFor }), host, port: 0 };
+  const listener: Listener = {
+    server: createHttpDoor({ desk, control, defects, jsonText: options.jsonText ?? false, refuseFor }),
+    host,
+    port: 0,
+  };
   try {
     listener.port = await listen(listener.server, host, options.port ?? DEFAULT_PORT);
   } catch (error) {

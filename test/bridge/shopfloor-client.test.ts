@@ -252,11 +252,11 @@ describe('the address', () => {
   });
 
   test.each([
-    ['jsonrpc:http://mes/', /uses jsonrpc:, which is not supported yet/],
-    ['wsdl:http://mes/', /uses wsdl:, which is not supported yet/],
-    ['json:xmlrpc:http://mes/', /uses json:, which is not supported yet/],
-    ['xmlrpc:jsonrpc:http://mes/', /uses a second prefix, which is not supported yet/],
-    ['http://mes/service?wsdl', /ends in wsdl \(SOAP\), which is not supported yet/],
+    ['wsdl:http://mes/', /uses wsdl:, which is SOAP.*XML-RPC address/],
+    ['json:wsdl:http://mes/', /uses wsdl:, which is SOAP/],
+    ['http://mes/service?wsdl', /ends in wsdl, which is SOAP/],
+    ['xmlrpc:jsonrpc:http://mes/', /says both xmlrpc: and jsonrpc:/],
+    ['json:json:http://mes/', /says json: twice/],
     ['ftp://mes/', /begins with http:\/\/ or https:\/\//],
     ['mes:8090', /begins with http:\/\/|cannot be read/],
     ['', /cannot be read/],

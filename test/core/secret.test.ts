@@ -39,6 +39,7 @@ it.for([
   ['http://user@mes.example/', 'http://mes.example/'],
   ['http://mes.example/a@b', 'http://mes.example/a@b'],
   ['http://u:p@ss@mes.example/', 'http://mes.example/'],
+  ['json:jsonrpc:http://user:pass@mes.example/', 'json:jsonrpc:http://mes.example/'],
   ['not a url with a secret', '***'],
 ])('shows %s as %s', ([url, shown]) => {
   expect(withoutCredentials(url!)).toBe(shown);
