@@ -3,12 +3,15 @@ const table = {
   ok: [0, 'Done.'],
   workFailed: [
     1,
-    'The work failed: a job that was waited for did not pass, the doctor or a journal check found something.',
+    'The work failed: a job that was waited for did not pass, the doctor or a check found something, a replay differed.',
   ],
   usage: [2, 'The command line was not understood. Nothing was done.'],
   refused: [3, 'The farm, or the command in its stead, refused and said why. Nothing was changed.'],
-  unreachable: [4, 'The farm (or, for `db`, its database) cannot be reached, or cannot answer just now.'],
-  gaveUp: [5, 'The time given by --timeout is over. The job goes on.'],
+  unreachable: [
+    4,
+    'The farm (or, for `db`, its database; for `shopfloor`, the service) cannot be reached, or cannot answer just now.',
+  ],
+  gaveUp: [5, 'The time given by --timeout is over. A job goes on.'],
   bug: [70, 'A defect, here or in the farm. The words above it belong in a bug report.'],
   cannotStart: [78, 'The configuration, the machine or the database must be changed before another try.'],
   interrupted: [130, 'Ended early by Ctrl-C or SIGTERM, in order. What was found until then is printed.'],

@@ -8,14 +8,8 @@ import { botsGrammar, devicesGrammar } from './grammar/fleet.ts';
 import { botTokenGrammar, jwtGrammar, whoAmIGrammar } from './grammar/identity.ts';
 import { jobGrammar } from './grammar/job.ts';
 import { loadGrammar } from './grammar/load.ts';
-import {
-  botGrammar,
-  configGrammar,
-  dbGrammar,
-  demoGrammar,
-  serveGrammar,
-  shopfloorGrammar,
-} from './grammar/processes.ts';
+import { botGrammar, configGrammar, dbGrammar, demoGrammar, serveGrammar } from './grammar/processes.ts';
+import { shopfloorGrammar } from './grammar/shopfloor.ts';
 import { bridgeGrammar, callsGrammar, lanesGrammar, resultsGrammar } from './grammar/shopfloor-calls.ts';
 
 /** Of help texts, whatever the terminal: docs and screens show the same. */

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { checkJournal, type JournalCheck } from '../reference-shopfloor/check-journal.ts';
+import type { DefectName } from '../reference-shopfloor/defect-names.ts';
 import { type FaultRuleInput, faultRulesSchema } from '../reference-shopfloor/fault-rules.ts';
 import { type JournalLine, readJournal } from '../reference-shopfloor/journal.ts';
 import { startReferenceShopfloor } from '../reference-shopfloor/reference-shopfloor.ts';
@@ -11,6 +12,7 @@ import { EXIT, type ExitCode } from './exit-codes.ts';
 import { Failure } from './failure.ts';
 import { localTime, printFacts, printJson, printTable } from './print.ts';
 import { processClock } from '../process-clock.ts';
+import type { CheckShopfloorOptions } from './shopfloor-check.ts';
 import { stopSignals } from './stop-signals.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -22,6 +24,8 @@ export type ServeShopfloorOptions = {
   readonly faults?: string;
   readonly seed: number;
   readonly forgetsKeys?: true;
+  readonly jsonText?: true;
+  readonly defect?: readonly DefectName[];
 };
 
 /** Prints its URL once it listens; resolves when it was told to stop and has. */
@@ -34,6 +38,8 @@ export const serveShopfloor = async (terminal: Terminal, options: ServeShopfloor
     ...{ clock: processClock, host, port, seed, replies, faults },
     journalPath: journal,
     remembersKeys: !forgetsKeys,
+    jsonText: options.jsonText === true,
+    defects: options.defect ?? [],
   });
   terminal.print(shopfloor.url);
   if (!stopping.aborted) await new Promise((resolve) => stopping.addEventListener('abort', resolve, { once: true }));
@@ -79,12 +85,31 @@ export const printJournal = async (terminal: Terminal, path: string, options: Jo
   return EXIT.ok;
 };
 
-export type CheckJournalOptions = JournalOptions & { readonly ended?: true };
+export type CheckOptions = JournalOptions & { readonly ended?: true } & Partial<CheckShopfloorOptions>;
 
-export const checkJournalFile = async (
+const SERVICE_OPTIONS = ['serial', 'station', 'slow', 'timeout', 'strict'] as const;
+const SERVICE_DEFAULTS = { station: 'SMT', slow: 2_000, timeout: 60_000 };
+
+/** A journal, or a service by its URL. */
+export const check = async (terminal: Terminal, operand: string, options: CheckOptions): Promise<ExitCode> => {
+  const { checkShopfloor, isAddress } = await import('./shopfloor-check.ts');
+  if (!isAddress(operand)) {
+    const misplaced = SERVICE_OPTIONS.find((name) => options[name] !== undefined);
+    if (misplaced === undefined) return checkJournalFile(terminal, operand, options);
+    throw new Failure(
+      EXIT.usage,
+      `--${misplaced} is for services, and ${operand} is no URL`,
+      'Write http://host:port/.',
+    );
+  }
+  if (options.ended === true) throw new Failure(EXIT.usage, '--ended is for journals, and this is a URL');
+  return checkShopfloor(terminal, operand, { ...SERVICE_DEFAULTS, ...options });
+};
+
+const checkJournalFile = async (
   terminal: Terminal,
   path: string,
-  options: CheckJournalOptions,
+  options: JournalOptions & { readonly ended?: true },
 ): Promise<ExitCode> => {
   const check = checkJournal(await readJournal(path));
   const wrongs = wrongsOf(check, options.ended === true);

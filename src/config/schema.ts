@@ -111,14 +111,12 @@ const lineSchema = z.strictObject({
   }),
   shopfloor: z
     .strictObject({
-      url: shopfloorUrl()
-        .transform(toSecret)
-        .register(says, {
-          meaning:
-            'Where it answers, as http://host:port/path: in XML-RPC, or after `jsonrpc:` in JSON-RPC. `json:` before either: arguments and results are JSON texts.',
-          byDefault: null,
-          secret: true,
-        }),
+      url: shopfloorUrl().transform(toSecret).register(says, {
+        meaning:
+          'Where it answers, as http://host:port/path: in XML-RPC, or after `jsonrpc:` in JSON-RPC. `json:` before either: arguments and results are JSON texts.',
+        byDefault: null,
+        secret: true,
+      }),
     })
     .nullable()
     .default(null)

@@ -9,31 +9,9 @@ import type { Clock } from '../core/clock.ts';
 import type { XmlRpcFault, XmlRpcResult, XmlRpcValue } from '../wire/xml-rpc.ts';
 import { isXmlRpcArray, isXmlRpcStruct } from '../wire/xml-rpc.ts';
 import type { ReadCall } from './spoken.ts';
+import { DEFECT_NAMES, type DefectName } from './defect-names.ts';
 import { FAULT_CODE } from './shopfloor-method.ts';
 
-/** By name, what each does. */
-export const DEFECTS = {
-  'lacks-a-method': 'has no NotifyEnd',
-  'no-version': 'answers GetVersion with nil',
-  'named-arguments': 'expects one struct of named arguments',
-  'rejects-nil': 'refuses calls that hold a nil',
-  'rejects-types': 'refuses data that holds anything but strings',
-  'answers-nil': 'answers nil where DeviceData belongs',
-  'answers-text': 'answers a text where DeviceData belongs',
-  'bare-values': 'leaves <value> out of its answers',
-  'wants-value-tags': 'refuses a struct that is not in <value>',
-  'faults-by-status': 'sends its faults with HTTP status 500',
-  'silent-faults': 'sends faults without a word',
-  'faults-repeats': 'faults a call whose key it has seen',
-  'one-at-a-time': 'hangs up on a call of GetDeviceInfo while it works on another',
-  'no-http-1.0': 'refuses HTTP/1.0',
-  'cuts-kept-connections': 'promises to keep a connection and hangs up at its second call',
-  'small-bodies': 'refuses bodies above 64 KiB',
-  'only-root': 'does not answer at /RPC2',
-} as const;
-export type DefectName = keyof typeof DEFECTS;
-
-export const DEFECT_NAMES: readonly DefectName[] = toNames(Object.keys(DEFECTS));
 export const defectsSchema = z.array(z.enum(DEFECT_NAMES));
 
 const SMALL_BODY_BYTES = 64 * 1024;
@@ -164,7 +142,3 @@ const withoutWords = (text: string): string =>
 const fault = (text: string, code: number = FAULT_CODE.invalid): XmlRpcFault => ({ kind: 'fault', code, text });
 
 const status = (code: number, why: string): Refusal => ({ kind: 'status', status: code, why });
-
-function toNames(names: readonly string[]): readonly DefectName[] {
-  return names as readonly DefectName[];
-}

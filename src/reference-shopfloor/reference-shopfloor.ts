@@ -5,7 +5,8 @@
 import type http from 'node:http';
 import type { Clock } from '../core/clock.ts';
 import { createControlDoor } from './control.ts';
-import { createDefects, type DefectName } from './defects.ts';
+import type { DefectName } from './defect-names.ts';
+import { createDefects } from './defects.ts';
 import { createDesk } from './desk.ts';
 import { createFaultRules, faultRulesSchema, seededRandom, type FaultRuleInput } from './fault-rules.ts';
 import { createHttpDoor } from './http-door.ts';

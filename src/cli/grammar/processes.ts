@@ -1,11 +1,8 @@
-/** Commands that run something here: the farm, a bot, the partner's stand-in, the demo. */
+/** Commands that run something here: the farm, a bot, the demo. */
 import { type Command, Option } from 'commander';
 import { OVERRIDE_FLAG } from '../../config/exposure.ts';
-import { didYouMean } from '../../config/nearest.ts';
 import { listed, wholeNumber } from '../operands.ts';
 import { type Enact, outputOption } from './enact.ts';
-
-const PORT_MAX = 65_535;
 
 /** The flags of the configuration (src/config/schema.ts; a test holds the two together), and the file. */
 export const configured = (command: Command): Command =>
@@ -87,45 +84,6 @@ export const botGrammar = (parent: Command, enact: Enact): Command => {
     .passThroughOptions()
     .action(enact(async () => (await import('../bot.ts')).runBot));
   return bot;
-};
-
-export const shopfloorGrammar = (parent: Command, enact: Enact): void => {
-  const shopfloor = parent
-    .command('shopfloor')
-    .description('Play the partner: the reference shopfloor, for trying things out and for tests.');
-  shopfloor
-    .command('serve', { isDefault: true })
-    // A slip in the name of another command ends up here.
-    .allowExcessArguments()
-    .hook('preAction', (_, serve) => refuseWords(serve))
-    .description('Answer the Shopfloor Service API until stopped (the default).')
-    .option('--host <address>', 'where it listens', '127.0.0.1')
-    .option('--port <n>', 'where it listens; 0 for any free one', wholeNumber({ min: 0, max: PORT_MAX }), 8090)
-    .option('--journal <file>', 'appends every call to this file (default: keeps them in memory)')
-    .option('--replies <file>', 'what it answers, as YAML or JSON')
-    .option('--faults <file>', 'what goes wrong, as YAML or JSON: a list of rules')
-    .option('--seed <n>', "of the faults' probabilities", wholeNumber({ min: 0, max: 2 ** 31 }), 1)
-    .option('--forgets-keys', 'applies a repeated call again, as services without idempotency do')
-    .action(enact(async () => (await import('../shopfloor.ts')).serveShopfloor));
-  shopfloor
-    .command('print')
-    .description('Print a journal.')
-    .argument('<journal>', 'the file')
-    .addOption(outputOption())
-    .action(enact(async () => (await import('../shopfloor.ts')).printJournal));
-  shopfloor
-    .command('check')
-    .description("Check a journal: every DUT's calls in order, none applied twice; exit code 1 if not.")
-    .argument('<journal>', 'the file')
-    .option('--ended', 'all work is done, so that an attempt without its closing call is wrong')
-    .addOption(outputOption())
-    .action(enact(async () => (await import('../shopfloor.ts')).checkJournalFile));
-};
-
-const refuseWords = (command: Command): void => {
-  const [word] = command.args;
-  const known = (command.parent?.commands ?? []).map((other) => other.name());
-  if (word !== undefined) command.error(`error: unknown command '${word}'${didYouMean(word, known)}`);
 };
 
 const restoredHelp = `
