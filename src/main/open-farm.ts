@@ -10,7 +10,6 @@ import { Gatekeeper } from '../farm/gatekeeper.ts';
 import type { Home } from '../farm/home.ts';
 import { openHome } from '../farm/open-home.ts';
 import { leaveFarm } from '../farm/stop-home.ts';
-import { HistoryLoop } from '../farm/history-loop.ts';
 import { Ticker } from '../farm/ticker.ts';
 import { createWakeHub, type WakeHub } from '../farm/wake-hub.ts';
 import type { Log } from '../log.ts';
@@ -92,19 +91,11 @@ export const openFarm = async (
   openLead(home, metrics.lead, { url, undo });
   pump.start();
   undo.push(() => pump.stop());
-  undo.push(startHistory(home));
   if (lines.some(hasGate)) {
     gatekeeper.start();
     undo.push(() => gatekeeper.stop());
   }
   return { home, metrics, onBeat: beats.hear };
-};
-
-/** Returns what ends it. */
-const startHistory = (home: FarmSeams): (() => Promise<void>) => {
-  const history = new HistoryLoop(home);
-  history.start();
-  return () => history.stop();
 };
 
 /** Doors open when the heart beats already. */

@@ -1,12 +1,16 @@
 /** A replica stands for leadership. What is done once a farm, whatever the number of its replicas, is listed here. */
 import type { Home } from '../farm/home.ts';
 import { type Duty, Lead, leadershipTimes } from '../farm/lead.ts';
+import { lookAfterHistory } from '../farm/look-after-history.ts';
 import { watchHorizon } from '../farm/watch-horizon.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { createStand } from '../store/leadership.ts';
 import type { Undo } from './undo.ts';
 
-const dutiesOf = (home: Home, told: Metrics['lead']): readonly Duty[] => [watchHorizon(home, told.eventsHeld)];
+const dutiesOf = (home: Home, told: Metrics['lead']): readonly Duty[] => [
+  watchHorizon(home, told.eventsHeld),
+  lookAfterHistory(home),
+];
 
 export const openLead = (
   home: Home,
