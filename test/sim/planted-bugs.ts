@@ -42,16 +42,15 @@ export const plantedBugs: readonly PlantedBug[] = [
     { file: 'src/core/lease.ts', original: '  COMPLETED_OK: moot,', planted: '  COMPLETED_OK: finish,' },
     {
       file: 'src/store/leases.ts',
-      original: `
-       and l.state in ('PENDING', 'ACTIVE', 'CANCELLING')
-     order by l.id for update`,
-      planted: `
-     order by l.id for update`,
+      original: `from open_leases l
+     where l.session_name = any($1::text[]) or`,
+      planted: `from leases l
+     where l.session_name = any($1::text[]) or`,
     },
     {
       file: 'src/store/jobs.ts',
-      original: `where session_name = any($2::text[]) and state in ('PENDING', 'ACTIVE', 'CANCELLING'))`,
-      planted: `where session_name = any($2::text[]))`,
+      original: `select job_id from open_leases where session_name`,
+      planted: `select job_id from leases where session_name`,
     },
   ),
   bug(
