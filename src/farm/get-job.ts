@@ -19,5 +19,5 @@ export const readJob = async (db: Queryable, job: JobName): Promise<JobView> => 
   // Ids come from the wire as 64 bits; those that a number cannot hold were never drawn.
   const row = Number.isSafeInteger(job.id) ? await readJobView(db, job.instance, job.id) : null;
   if (row === null) throw noSuchJob(job);
-  return toJobView(row, await readAttemptResults(db, row.id, row.attempts));
+  return toJobView(row, await readAttemptResults(db, row));
 };

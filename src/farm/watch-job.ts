@@ -42,19 +42,21 @@ export async function* watchJob(
   const resumed = watch.cursor === '' ? null : toEventCursor(watch, watch.cursor);
   const ear = openEar(farm, (wake) => wake.kind === 'job' && wake.id === watch.id);
   try {
-    // Before the job is read, so that whatever the job shows beyond it is told as an event too.
-    let after = resumed ?? (await readNewestCursor(farm.pool, watch.id)) ?? START;
     let job = await readJob(farm.pool, watch);
+    const events = { jobId: watch.id, enqueuedAt: job.enqueuedAt };
+    let after = resumed ?? (await readNewestCursor(farm.pool, events)) ?? START;
+    // After the cursor, so that whatever the job shows beyond it is told as an event too.
+    if (resumed === null) job = await readJob(farm.pool, watch);
     if (resumed === null) yield { job, event: null, cursor: textOf(watch, after) };
     while (!watch.signal.aborted) {
-      const events = await readJobEvents(farm.pool, watch.id, after, EVENTS_MAX);
-      if (events.length > 0) job = await readJob(farm.pool, watch);
-      for (const { kind, cursor } of events) {
+      const news = await readJobEvents(farm.pool, events, after, EVENTS_MAX);
+      if (news.length > 0) job = await readJob(farm.pool, watch);
+      for (const { kind, cursor } of news) {
         yield { job, event: kind, cursor: textOf(watch, cursor) };
         after = cursor;
       }
-      if (events.length > 0) continue;
-      const pending = await readPending(farm.pool, watch.id, after);
+      if (news.length > 0) continue;
+      const pending = await readPending(farm.pool, events, after);
       if (hasEnded(job.state) && !pending.end) return;
       await ear.heard(pending.some ? HORIZON_POLL_MS : farm.limits.replica.tickMs, watch.signal);
     }

@@ -24,22 +24,30 @@ export type ReadEvent = {
   readonly at: Date;
 };
 
+/** A job, and when it was enqueued: no day of events before that is looked at. */
+export type EventsOf = { readonly jobId: number; readonly enqueuedAt: Date };
+
+/** The database's clock may have been set back so far since the job was enqueued. */
+export const CLOCK_BACK_MAX_MS = 3_600_000;
+
+export const firstEventAt = ({ enqueuedAt }: EventsOf): Date => new Date(enqueuedAt.getTime() - CLOCK_BACK_MAX_MS);
+
 /**
  * Events of one job after the cursor, oldest first, only of transactions that every later reader will see before any
  * newer one: those below the snapshot's xmin.
  */
 export const readJobEvents = async (
   db: Queryable,
-  jobId: number,
+  job: EventsOf,
   after: EventCursor,
   limit: number,
 ): Promise<ReadEvent[]> => {
   const { rows } = await db.query<{ xact: string; id: number; kind: FarmEventKind; at: Date }>(
     `select xact::text as xact, id, kind, at from farm_events
-     where job_id = $1 and (xact, id) > ($2::xid8, $3::bigint)
+     where job_id = $1 and at >= $5 and (xact, id) > ($2::xid8, $3::bigint)
        and xact < pg_snapshot_xmin(pg_current_snapshot())
      order by farm_events.xact, id limit $4`,
-    [jobId, after.xact, after.id, limit],
+    [job.jobId, after.xact, after.id, limit, firstEventAt(job)],
   );
   return rows.map(({ xact, id, kind, at }) => ({ cursor: { xact, id }, kind, at }));
 };

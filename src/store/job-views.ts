@@ -6,6 +6,7 @@ import type { Constraint } from '../core/match.ts';
 import type { StationWork } from '../core/station-work.ts';
 import type { TestResult } from '../core/test-result.ts';
 import type { Verdict } from '../core/verdict.ts';
+import { CLOCK_BACK_MAX_MS } from './farm-events.ts';
 import type { Queryable } from './transaction.ts';
 
 export type JobViewRow = {
@@ -101,11 +102,16 @@ export const readReservedJobView = async (
   return rows[0] ?? null;
 };
 
-/** The results that count of one attempt, in the order in which they came. */
-export const readAttemptResults = async (db: Queryable, jobId: number, attempt: number): Promise<TestResult[]> => {
+/** The results that count of its last attempt, in the order in which they came. */
+export const readAttemptResults = async (
+  db: Queryable,
+  job: Pick<JobViewRow, 'id' | 'attempts' | 'startedAt'>,
+): Promise<TestResult[]> => {
+  // No attempt has begun. One that has says since when, and no day before it is looked at.
+  if (job.startedAt === null) return [];
   const { rows } = await db.query<{ result: TestResult }>(
-    'select result from test_results where job_id = $1 and attempt = $2 and not stale order by id',
-    [jobId, attempt],
+    'select result from test_results where job_id = $1 and attempt = $2 and at >= $3 and not stale order by id',
+    [job.id, job.attempts, new Date(job.startedAt.getTime() - CLOCK_BACK_MAX_MS)],
   );
   return rows.map((row) => row.result);
 };

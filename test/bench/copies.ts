@@ -52,16 +52,18 @@ const SETTINGS = [
   `set maintenance_work_mem = '512MB'`,
 ];
 
-/** Primary keys stay, since others refer to them. Returns what makes the rest again. */
+/** Those of partitions too. Primary keys stay, since others refer to them. Returns what makes the rest again. */
 const dropIndexes = async (db: pg.Client, tables: readonly string[]): Promise<readonly string[]> => {
   const { rows } = await db.query<{ drop: string; make: string }>(
     `select case when c.oid is null then format('drop index %s', i.indexrelid::regclass)
                  else format('alter table %s drop constraint %I', i.indrelid::regclass, c.conname) end as drop,
-            case when c.oid is null then pg_get_indexdef(i.indexrelid)
+            case when c.oid is null then replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON ')
                  else format('alter table %s add constraint %I %s', i.indrelid::regclass, c.conname,
                              pg_get_constraintdef(c.oid)) end as make
      from pg_index i left join pg_constraint c on c.conindid = i.indexrelid and c.contype = 'u'
-     where i.indrelid = any($1::regclass[]) and not i.indisprimary`,
+     join pg_class own on own.oid = i.indexrelid
+     where not i.indisprimary and not own.relispartition and i.indrelid in (
+       select unnest($1::regclass[]) union select tree.relid from unnest($1::regclass[]) t, pg_partition_tree(t) tree)`,
     [tables],
   );
   for (const { drop } of rows) await db.query(drop);

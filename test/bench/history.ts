@@ -16,12 +16,24 @@ export type HistoryParts = {
 
 export const furnishHistory = (ownerUrl: string, parts: HistoryParts): Promise<void> =>
   load(ownerUrl, ['jobs', 'leases', 'test_results', 'shopfloor_calls', 'farm_events'], async (loading) => {
+    await loading.ask(MAKE_DAYS);
     const { job, device, dut } = await lastIds(loading, parts.jobId);
     const duts = Math.ceil(parts.jobs / JOBS_A_DUT);
     for (const copy of dutCopies({ after: device, dut, duts, calls: CALLS_A_JOB * JOBS_A_DUT, owed: false }))
       await loading.copy(copy);
     for (const copy of jobCopies(parts, { job, device, duts })) await loading.copy(copy);
   });
+
+/** As long as history is kept by default. */
+const DAYS = 90;
+
+const MAKE_DAYS = `
+  select make_history_day(which, (farm_now() at time zone 'UTC')::date - back)
+  from unnest(array['finished_jobs', 'closed_leases', 'test_results', 'settled_calls', 'farm_events']) which,
+       generate_series(0, ${DAYS - 1}) back`;
+
+/** Copies are spread evenly over the days. */
+const onItsDay = (time: string): string => `${time} - (g % ${DAYS}) * interval '1 day'`;
 
 export type OwedParts = {
   /** A finished job whose calls are owed: what is copied. */
@@ -104,23 +116,37 @@ const jobCopies = (
     {
       table: 'jobs',
       where: `p.id = ${jobId}`,
-      each: { id: job, request_id: 'gen_random_uuid()::text', bot_id: bot },
+      each: { id: job, request_id: 'gen_random_uuid()::text', bot_id: bot, ended_at: onItsDay('p.ended_at') },
       copies,
     },
     {
       table: 'leases',
       where: ofJob,
-      each: { id: lease, job_id: job, device_id: device, session_name: session, bot_id: bot },
+      each: {
+        ...{ id: lease, job_id: job, device_id: device, session_name: session, bot_id: bot },
+        closed_at: onItsDay('p.closed_at'),
+      },
       copies,
       order: lease,
     },
-    { table: 'test_results', where: ofJob, each: { id: '1000000 + g', job_id: job, lease_id: lease }, copies },
+    {
+      table: 'test_results',
+      where: ofJob,
+      each: { id: '1000000 + g', job_id: job, lease_id: lease, at: onItsDay('p.at') },
+      copies,
+    },
     {
       table: 'shopfloor_calls',
       where: ofJob,
       each: {
         ...{ id: call, job_id: job, lease_id: lease, device_id: device, position: positionOf(after.duts) },
-        ...{ state: `'DELIVERED'`, body: `'${BODY}'`, sends: '1', answer: `'{}'::jsonb`, settled_at: 'p.owed_at' },
+        ...{
+          state: `'DELIVERED'`,
+          body: `'${BODY}'`,
+          sends: '1',
+          answer: `'{}'::jsonb`,
+          settled_at: onItsDay('p.owed_at'),
+        },
       },
       copies,
       order: call,
@@ -134,6 +160,7 @@ const jobCopies = (
         lease_id: `case when p.lease_id is not null then ${lease} end`,
         bot_id: `case when p.bot_id is not null then ${bot} end`,
         device_id: `case when p.device_id is not null then ${device} end`,
+        at: onItsDay('p.at'),
       },
       copies,
     },
