@@ -9,7 +9,7 @@ export type Judged = {
   readonly better: 'higher' | 'lower';
 };
 
-/** Noisy: the baseline wandered too much for anything to be said about the system. */
+/** Noisy: nothing may be said about the system, since the baseline wandered too much, or cannot be had on this machine. */
 export type Verdict = 'pass' | 'miss' | 'noisy';
 
 export type Reading = {
@@ -32,6 +32,9 @@ export type Reading = {
   readonly verdict: Verdict;
   readonly plot?: Plot;
 };
+
+/** What a row is compared with cannot be had on this machine. */
+export class NoBaseline extends Error {}
 
 export type Plot = {
   readonly title: string;

@@ -4,6 +4,7 @@ import { existsSync, globSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { debianPackage } from '../support/debian.ts';
+import { NoBaseline } from './measure.ts';
 
 const run = promisify(execFile);
 
@@ -22,7 +23,7 @@ export type Pgbench = {
   }) => Promise<number>;
 };
 
-/** @throws Error where Debian's package cannot be had and none is installed. */
+/** @throws NoBaseline where Debian's package cannot be had and none is installed. */
 export const openPgbench = async (): Promise<Pgbench> => {
   const { path, env } = installed() ?? (await unpacked());
   return {
@@ -71,7 +72,9 @@ const unpacked = async (): Promise<Found> => {
     if (existsSync(path)) return { path, env };
     why = `Debian's postgresql-${version} has no pgbench`;
   }
-  throw new Error(`There is no pgbench to compare with: ${why}. Install one, or run the bench where apt can fetch it.`);
+  throw new NoBaseline(
+    `There is no pgbench to compare with: ${why}. Install one, or run the bench where apt can fetch it.`,
+  );
 };
 
 /** The script as a file, where the site keeps its things. */

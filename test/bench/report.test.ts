@@ -1,17 +1,6 @@
 import { expect, test } from 'vitest';
 import { BEGIN, END, resultsOf, withResults } from './page.ts';
-import {
-  exitCodeOf,
-  furtherOf,
-  hasCollapsed,
-  jsonLine,
-  kib,
-  markdownOf,
-  ms,
-  rate,
-  type Row,
-  tableOf,
-} from './report.ts';
+import { exitCodeOf, furtherOf, jsonLine, kib, markdownOf, ms, rate, type Row, tableOf } from './report.ts';
 
 const row = (changes: Partial<Row> = {}): Row => ({
   id: 5,
@@ -53,23 +42,6 @@ test.each([
   [[], 0],
 ] as const)('verdicts %j end with %d', (verdicts, code) => {
   expect(exitCodeOf(verdicts.map((verdict) => ({ verdict })))).toBe(code);
-});
-
-test.each([
-  [0.36, '≥ 0.7', false],
-  [0.34, '≥ 0.7', true],
-  [3.9, 'p50 ≤ 2, p99 ≤ 3', false],
-  [4.1, 'p50 ≤ 2, p99 ≤ 3', true],
-  [6_000, '≥ 10,000 without an error', false],
-  [4_000, '≥ 10,000 without an error', true],
-  [Number.NaN, '≤ 2', true],
-])('a ratio of %d where the must is "%s": collapsed is %s', (ratio, must, collapsed) => {
-  expect(hasCollapsed({ ratio, must, verdict: 'miss' })).toBe(collapsed);
-});
-
-test('a must that sets no bound collapses when it is missed', () => {
-  expect(hasCollapsed({ ratio: 1, must: 'all come back', verdict: 'miss' })).toBe(true);
-  expect(hasCollapsed({ ratio: 1, must: 'all come back', verdict: 'noisy' })).toBe(false);
 });
 
 test('figures come with their unit and no more digits than mean something', () => {

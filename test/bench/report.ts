@@ -16,18 +16,6 @@ export const exitCodeOf = (rows: readonly Pick<Row, 'verdict'>[]): ExitCode => {
   return verdicts.has('noisy') ? exitCodes.noisy : exitCodes.pass;
 };
 
-/** What a must says of `ratio`: its first bound, such as ≥ 0.7 or ≤ 2. */
-const BOUND = /([≤≥]) ?([\d.,]+)/;
-
-/** Less than half as good as it must be: no noise explains that. A must without a bound collapses when it is missed. */
-export const hasCollapsed = ({ ratio, must, verdict }: Pick<Row, 'ratio' | 'must' | 'verdict'>): boolean => {
-  const [, sign, figures] = BOUND.exec(must) ?? [];
-  if (sign === undefined || figures === undefined) return verdict === 'miss';
-  const bound = Number(figures.replaceAll(',', ''));
-  // Written so that a figure which is none, NaN, has collapsed.
-  return sign === '≥' ? !(ratio >= bound / 2) : !(ratio <= bound * 2);
-};
-
 /** One object on a line of its own. */
 export const jsonLine = ({
   id,
