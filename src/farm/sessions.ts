@@ -31,7 +31,7 @@ export type Session = {
   properties: Properties;
   /** Sessions of equal properties in one instance are one class: matching is decided once for all of them. */
   classKey: string;
-  leases: Map<string, HeldLease>;
+  leases: ReadonlyMap<string, HeldLease>;
   /** Null: not quarantined. */
   quarantineReason: string | null;
   /** ERROR events stand against it; a completed lease clears them. */
@@ -43,7 +43,7 @@ export type Session = {
   barredUntilMs: number;
   barredWhy: string | null;
   /** Leases that ended behind its back and of which it was told once (CANCELLED, then omitted). */
-  readonly told: Set<string>;
+  told: ReadonlySet<string>;
   parked: ParkedPoll | null;
   /** The last call in line: calls of one session are processed one at a time. */
   turn: Promise<void>;
@@ -63,11 +63,17 @@ export type SessionTable = {
   readonly byName: Map<string, Session>;
   readonly byBot: Map<string, Session>;
   readonly byDevice: Map<number, Set<Session>>;
-  /** Classes with at least one session here. */
-  readonly classes: Map<
-    string,
-    { readonly instance: string; readonly properties: Properties; readonly sessions: Set<Session> }
-  >;
+  /** Classes with at least one session here, by their key. */
+  readonly classes: Map<string, SessionClass>;
+};
+
+export type SessionClass = {
+  readonly key: string;
+  readonly instance: string;
+  readonly properties: Properties;
+  /** The properties as its first session declared them. */
+  readonly text: string;
+  readonly sessions: Set<Session>;
 };
 
 export const newSessionTable = (): SessionTable => ({
@@ -100,6 +106,10 @@ export const classOf = (instance: string, text: string): Pick<Session, 'properti
   return { properties, classKey: `${instance}\u0000${propertiesText(properties)}` };
 };
 
+/** Of the sessions here most hold nothing and were told nothing, and an empty map of its own costs each of them more than that. */
+const NO_LEASES: Session['leases'] = new Map();
+const NOTHING_TOLD: Session['told'] = new Set();
+
 export const newSession = (
   row: Pick<SessionRow, 'name' | 'instance' | 'botId' | 'attachEpoch' | 'quarantineReason'> &
     Declared & { readonly erring: boolean },
@@ -112,16 +122,17 @@ export const newSession = (
     instance,
     botId,
     attachEpoch,
-    declared: { status, version, capacity, properties, deviceIds },
+    // A copy has no room to grow, which of a list that was built takes more than the list.
+    declared: { status, version, capacity, properties, deviceIds: [...deviceIds] },
     ...classOf(instance, properties),
-    leases: new Map(),
+    leases: NO_LEASES,
     quarantineReason,
     erring,
     seenMs: nowMs,
     writtenMs: nowMs,
     barredUntilMs: 0,
     barredWhy: null,
-    told: new Set(),
+    told: NOTHING_TOLD,
     parked: null,
     turn: Promise.resolve(),
     inLine: 0,
@@ -139,12 +150,21 @@ export const addSession = (table: SessionTable, session: Session): void => {
     if (known === undefined) table.byDevice.set(id, new Set([session]));
     else known.add(session);
   }
-  const known = table.classes.get(session.classKey);
-  if (known !== undefined) known.sessions.add(session);
-  else {
-    const { instance, properties } = session;
-    table.classes.set(session.classKey, { instance, properties, sessions: new Set([session]) });
+  joinClass(table, session);
+};
+
+/** What is the same for all of its class is kept once: with thousands of bots that is a third of what a session would cost. */
+const joinClass = (table: SessionTable, session: Session): void => {
+  const { classKey: key, instance, properties, declared } = session;
+  const known = table.classes.get(key);
+  if (known === undefined) {
+    table.classes.set(key, { key, instance, properties, text: declared.properties, sessions: new Set([session]) });
+    return;
   }
+  known.sessions.add(session);
+  session.classKey = known.key;
+  session.properties = known.properties;
+  if (declared.properties === known.text) session.declared = { ...declared, properties: known.text };
 };
 
 /** Forgets the session; a parked poll is answered, and calls in hand see that it is gone. */
@@ -185,12 +205,15 @@ export const redeclare = (table: SessionTable, session: Session, declared: Decla
 
 /** The database's word on what the session holds. */
 export const holdLeases = (session: Session, rows: readonly HeldRow[]): void => {
-  session.leases = new Map(
-    rows.map(({ sessionName: _name, echoedAt, absentAt, ...row }) => [
-      row.id,
-      { ...row, echoed: echoedAt !== null, absent: absentAt !== null },
-    ]),
-  );
+  session.leases =
+    rows.length === 0
+      ? NO_LEASES
+      : new Map(
+          rows.map(({ sessionName: _name, echoedAt, absentAt, ...row }) => [
+            row.id,
+            { ...row, echoed: echoedAt !== null, absent: absentAt !== null },
+          ]),
+        );
 };
 
 /** How many more leases it may be given now, by what it says and by what stands against it. */

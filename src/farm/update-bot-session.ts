@@ -214,11 +214,7 @@ const whyOf = (event: Reading['steps'][number]['event'], message: string): strin
 /** Leases of which it was told once; the oldest are forgotten, and being told twice does no harm. */
 const TOLD_MAX = 64;
 const tell = (session: Session, leaseId: string): void => {
-  session.told.add(leaseId);
-  for (const oldest of session.told) {
-    if (session.told.size <= TOLD_MAX) break;
-    session.told.delete(oldest);
-  }
+  session.told = new Set([...session.told, leaseId].slice(-TOLD_MAX));
 };
 
 /** Holds the poll: a timer and an entry in memory, nothing else (R-GEN-4). */

@@ -14,6 +14,6 @@ export type KnownMiss = {
 export const knownMisses: readonly KnownMiss[] = [
   { id: 4, ratio: 0.23, recorded: '2026-11-22' },
   { id: 5, ratio: 6.4, recorded: '2026-11-22' },
-  { id: 7, ratio: 3.1, recorded: '2026-11-22' },
+  { id: 7, ratio: 2.9, recorded: '2026-11-22' },
   { id: 21, ratio: 0.14, recorded: '2026-11-22' },
 ];

@@ -30,12 +30,13 @@ const watch = (session: ServerHttp2Session, hear: (connection: Ends) => void): v
   // Afterwards nobody knows.
   const { localAddress, localPort, remoteAddress, remotePort } = session.socket;
   const connection = { localAddress, localPort, remoteAddress, remotePort };
+  // One for all streams of the session: a held poll keeps what listens to its stream for as long as it is held.
+  function judge(this: ServerHttp2Stream): void {
+    if (this.rstCode !== constants.NGHTTP2_NO_ERROR) hear(connection);
+  }
   session.on('stream', (stream: ServerHttp2Stream) => {
-    const judge = (): void => {
-      if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) hear(connection);
-    };
-    if (stream.closed || stream.destroyed) judge();
-    else stream.once('close', judge);
+    if (stream.closed || stream.destroyed) judge.call(stream);
+    else stream.on('close', judge);
   });
 };
 
