@@ -3,6 +3,7 @@
  * use-cases of the Bots road are given a Home; everyone else makes do with the Farm. `open-home.ts` makes it.
  */
 import type { Refusal } from '../core/refusal.ts';
+import type { Beginning, Begun } from './begin-sessions.ts';
 import type { EnqueueingFarm } from './enqueue-job.ts';
 import type { Matching } from './matching.ts';
 import type { SessionWrite, SessionWritten } from './session-write.ts';
@@ -19,6 +20,8 @@ export type Home = EnqueueingFarm & {
   readonly report: (report: Report) => Promise<ReportStored>;
   /** Makes this replica the session's home, in the next commit; a Refusal: why not. */
   readonly take: (taking: Taking) => Promise<Taken | Refusal>;
+  /** Begins a bot's session, in the next commit; a Refusal: why not. */
+  readonly begin: (beginning: Beginning) => Promise<Begun | Refusal>;
   /** Gives hot work to parked sessions until nothing is hot or nobody is hungry. */
   readonly feed: () => void;
   /** Resolves when no write is in flight. */

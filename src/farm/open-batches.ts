@@ -2,6 +2,7 @@
 import type { Refusal } from '../core/refusal.ts';
 import { isOutage } from '../store/outage.ts';
 import { type BatcherParts, createBatcher, tooBusy } from './batcher.ts';
+import { type Beginning, type Begun, beginSessions } from './begin-sessions.ts';
 import type { Farm } from './farm.ts';
 import { flushSessions } from './flush-sessions.ts';
 import type { Looks } from './looks.ts';
@@ -13,6 +14,7 @@ export type Batches = {
   readonly write: (write: SessionWrite) => Promise<SessionWritten>;
   readonly report: (report: Report) => Promise<ReportStored>;
   readonly take: (taking: Taking) => Promise<Taken | Refusal>;
+  readonly begin: (beginning: Beginning) => Promise<Begun | Refusal>;
   /** Resolves when nothing waits and nothing is in flight. */
   readonly settled: () => Promise<void>;
 };
@@ -37,12 +39,14 @@ export const openBatches = (farm: Farm, knows: Knows, looks: Looks): Batches => 
     rowsOf: ({ results }) => 1 + results.length,
   });
   const taking = create<Taking, Taken | Refusal>({ run: (takings) => takeSessions(farm, takings) });
+  const beginning = create<Beginning, Begun | Refusal>({ run: (beginnings) => beginSessions(farm, beginnings) });
   return {
     write: (write) => (write.search === null ? telling : looking).push(write),
     report: reporting.push,
     take: taking.push,
+    begin: beginning.push,
     settled: async () => {
-      await Promise.all([looking, telling, reporting, taking].map((batcher) => batcher.settled()));
+      await Promise.all([looking, telling, reporting, taking, beginning].map((batcher) => batcher.settled()));
     },
   };
 };

@@ -32,6 +32,7 @@ export const openHome = (farm: Farm): Home => {
     write: (session, change) => writeSession(home, batches.write, session, change),
     report: batches.report,
     take: batches.take,
+    begin: batches.begin,
     feed: () => {
       feeder();
     },

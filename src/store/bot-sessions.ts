@@ -103,86 +103,89 @@ export const readSessions = async (db: Queryable, names: readonly string[]): Pro
   return rows;
 };
 
-/** Locks the bot's identity, making it if it is new: sessions of one bot begin one after another. */
-export const lockBot = async (
-  db: Queryable,
-  bot: { readonly instance: string; readonly botId: string },
-): Promise<{
+export type BotKey = { readonly instance: string; readonly botId: string };
+
+/** A bot's identity as it was locked. */
+export type LockedBot = BotKey & {
   readonly now: Date;
   readonly quarantineReason: string | null;
   readonly takeovers: readonly Registration[];
-}> => {
-  await db.query('insert into bots (instance, bot_id) values ($1, $2) on conflict do nothing', [
-    bot.instance,
-    bot.botId,
+};
+
+/**
+ * Locks the identities of bots, making those that are new: sessions of one bot begin one after another. Ordered, so that
+ * batches that name the same bots wait for each other, and never in a circle.
+ */
+export const lockIdentities = async (db: Queryable, bots: readonly BotKey[]): Promise<LockedBot[]> => {
+  const keys = asJson(bots.map(({ instance, botId }) => ({ instance, botId })));
+  const [, { rows }] = await Promise.all([
+    db.query(
+      `insert into bots (instance, bot_id)
+       select r.instance, r."botId" from jsonb_to_recordset($1::jsonb) as r(instance text, "botId" text)
+       order by r.instance, r."botId"
+       on conflict do nothing`,
+      [keys],
+    ),
+    db.query<LockedBot>(
+      `select b.instance, b.bot_id as "botId", farm_now() as now, b.quarantine_reason as "quarantineReason", b.takeovers
+       from bots b join jsonb_to_recordset($1::jsonb) as r(instance text, "botId" text)
+         on b.instance = r.instance and b.bot_id = r."botId"
+       order by b.instance, b.bot_id for update of b`,
+      [keys],
+    ),
   ]);
-  const { rows } = await db.query<{ now: Date; quarantineReason: string | null; takeovers: readonly Registration[] }>(
-    `select farm_now() as now, quarantine_reason as "quarantineReason", takeovers
-     from bots where instance = $1 and bot_id = $2 for update`,
-    [bot.instance, bot.botId],
-  );
-  const [row] = rows;
-  if (row === undefined) throw new Error('a bot vanished while it was being locked');
-  return row;
+  if (rows.length !== bots.length) throw new Error('a bot vanished while it was being locked');
+  return rows;
 };
 
 export const writeTakeovers = async (
   db: Queryable,
-  bot: { readonly instance: string; readonly botId: string },
-  takeovers: readonly Registration[],
+  bots: readonly (BotKey & { readonly takeovers: readonly Registration[] })[],
 ): Promise<void> => {
-  await db.query('update bots set takeovers = $3::jsonb where instance = $1 and bot_id = $2', [
-    bot.instance,
-    bot.botId,
-    asJson(takeovers),
-  ]);
+  await db.query(
+    `update bots b set takeovers = r.takeovers
+     from jsonb_to_recordset($1::jsonb) as r(instance text, "botId" text, takeovers jsonb)
+     where b.instance = r.instance and b.bot_id = r."botId"`,
+    [asJson(bots.map(({ instance, botId, takeovers }) => ({ instance, botId, takeovers })))],
+  );
 };
 
-/** The bot's live sessions, locked; at most one by the schema. */
-export const lockLiveSessions = async (
-  db: Queryable,
-  bot: { readonly instance: string; readonly botId: string },
-): Promise<SessionRow[]> => {
+/** The bots' live sessions, locked; at most one of each by the schema. */
+export const lockLiveSessions = async (db: Queryable, bots: readonly BotKey[]): Promise<SessionRow[]> => {
   const { rows } = await db.query<SessionRow>(
     `select ${COLUMNS} from bot_sessions s
-     where s.instance = $1 and s.bot_id = $2 and s.state <> 'CLOSED' order by s.name for update of s`,
-    [bot.instance, bot.botId],
+     join jsonb_to_recordset($1::jsonb) as r(instance text, "botId" text)
+       on s.instance = r.instance and s.bot_id = r."botId"
+     where s.state <> 'CLOSED' order by s.name for update of s`,
+    [asJson(bots.map(({ instance, botId }) => ({ instance, botId })))],
   );
   return rows;
 };
 
-export const insertSession = async (
-  db: Queryable,
-  session: Declared & {
+export type NewSession = Declared &
+  BotKey & {
     readonly name: string;
-    readonly instance: string;
-    readonly botId: string;
     readonly peer: string;
-    readonly homeReplica: string;
-    readonly ttlMs: number;
     /** Leases that come along from the session before it. */
     readonly adopted: number;
-  },
+  };
+
+export const insertSessions = async (
+  db: Queryable,
+  sessions: readonly NewSession[],
+  home: { readonly replica: string; readonly ttlMs: number },
 ): Promise<void> => {
   await db.query(
     `insert into bot_sessions (name, instance, bot_id, state, status, version, capacity, properties, device_ids, peer,
                                home_replica, expires_at, leases_allowed)
-     values ($1, $2, $3, 'OPEN', $4, $5, $6, $7::jsonb, $8::bigint[], $9, $10,
-             farm_now() + $11 * interval '1 millisecond', greatest($6::integer, $12::integer))`,
-    [
-      session.name,
-      session.instance,
-      session.botId,
-      session.status,
-      session.version,
-      session.capacity,
-      session.properties,
-      session.deviceIds,
-      session.peer,
-      session.homeReplica,
-      session.ttlMs,
-      session.adopted,
-    ],
+     select r.name, r.instance, r."botId", 'OPEN', r.status, r.version, r.capacity, r.properties::jsonb,
+            array(select d::bigint from jsonb_array_elements_text(r."deviceIds") d), r.peer, $2,
+            farm_now() + $3 * interval '1 millisecond', greatest(r.capacity, r.adopted)
+     from jsonb_to_recordset($1::jsonb) as r(
+       name text, instance text, "botId" text, status integer, version text, capacity integer, properties text,
+       "deviceIds" jsonb, peer text, adopted integer)
+     order by r.instance, r."botId"`,
+    [asJson(sessions), home.replica, home.ttlMs],
   );
 };
 

@@ -170,6 +170,60 @@ describe('a call whose caller no longer waits', () => {
   });
 });
 
+describe('bots that come all at once', () => {
+  const WAITING = `
+    select from pg_locks l join pg_database d on d.oid = l.database
+    where d.datname = current_database() and l.locktype = 'advisory' and not l.granted`;
+  const begun = async () => {
+    const { rows } = await database.pool.query<{ sessions: number; commits: number }>(
+      `select count(*) as sessions, count(distinct xact) as commits from farm_events where kind = 'SESSION_CREATED'`,
+    );
+    return rows[0];
+  };
+
+  it('begin their sessions in one commit, each with its own DUT and what it held', async () => {
+    const names = Array.from({ length: 20 }, (_, n) => `b${n}`);
+    const come = () => Promise.all(names.map((name) => connect(home, name, { duts: [board(`U-${name}`)] })));
+    await come();
+    expect(await begun()).toEqual({ sessions: 20, commits: 1 });
+    const { id: jobId } = await enqueueJob(home, jobRequest({ serials: mlb('U-b7') }));
+    const lease = only(await (await connect(home, 'b7', { duts: [board('U-b7')] })).poll());
+    expect(lease.jobId).toBe(jobId);
+    const back = await Promise.all(
+      names.map((name) =>
+        connect(home, name, { duts: [board(`U-${name}`)], leases: name === 'b7' ? [active(lease.id)] : [] }),
+      ),
+    );
+    expect(await begun()).toEqual({ sessions: 41, commits: 3 });
+    expect(back.map(({ created }) => created.leases.length)).toEqual(names.map((name) => (name === 'b7' ? 1 : 0)));
+    const { rows } = await database.pool.query('select count(*) as n from devices');
+    expect(rows).toEqual([{ n: 20 }]);
+  });
+
+  it('have their sessions though one of them leaves while they are made', async () => {
+    const { createBotSession } = await import('../../src/farm/create-bot-session.ts');
+    const self = { status: 1, version: '', capacity: 1, properties: '{}', duts: [] };
+    const leaving = new AbortController();
+    const busy = await database.pool.connect();
+    await busy.query('begin');
+    await busy.query(`select pg_advisory_xact_lock(hashtextextended('serials:line-1', 0))`);
+    const late = createBotSession(
+      home,
+      { instance: 'line-1', botId: 'leaves', peer: 'test', self, leases: [] },
+      leaving.signal,
+    );
+    const stays = connect(home, 'stays', { duts: [board('U1')] });
+    // They share a commit, which waits for the lock of the new serial.
+    await expect.poll(async () => (await database.pool.query(WAITING)).rowCount).toBe(1);
+    leaving.abort();
+    await busy.query('rollback');
+    busy.release();
+    await expect(late).rejects.toMatchObject({ reason: 'CALLER_LEFT' });
+    expect((await stays).name).toMatch(/^line-1\//);
+    expect(await begun()).toEqual({ sessions: 1, commits: 1 });
+  });
+});
+
 describe('a DUT that was left unclean', () => {
   const runsOn = async (unit: string) => {
     const job = await enqueueJob(home, jobRequest({ serials: mlb(unit), attemptsMax: 1 }));

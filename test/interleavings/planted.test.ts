@@ -37,9 +37,7 @@ const bugs: readonly PlantedBug[] = [
   },
   {
     bug: 'sessions of a bot begin without its lock',
-    instead: [
-      ['from bots where instance = $1 and bot_id = $2 for update', 'from bots where instance = $1 and bot_id = $2'],
-    ],
+    instead: [[' order by b.instance, b.bot_id for update of b', ' order by b.instance, b.bot_id']],
     pair: 'create / create, with the lease and without it',
     words: /duplicate key .*bot_sessions_one_live|doctor says/,
   },

@@ -1,7 +1,7 @@
 /** Bots put straight into the database, for tests of what others see of them. Jobs are moved by the farm's own moves. */
 import { randomUUID } from 'node:crypto';
 import { canonicalProperties, propertiesText } from '../../src/core/match.ts';
-import { insertSession, lockBot } from '../../src/store/bot-sessions.ts';
+import { insertSessions, lockIdentities } from '../../src/store/bot-sessions.ts';
 import { lockJobs } from '../../src/store/jobs.ts';
 import { insertLeases, lockOpenLeases } from '../../src/store/leases.ts';
 import { readStanding } from '../../src/store/test-results.ts';
@@ -26,8 +26,8 @@ export const connectBot = async (
   const { botId } = bot;
   const instance = 'line-1';
   const name = `${instance}/${randomUUID()}`;
-  await lockBot(farm.pool, { instance, botId });
-  await insertSession(farm.pool, {
+  await transact(farm, (db) => lockIdentities(db, [{ instance, botId }]));
+  const session = {
     name,
     instance,
     botId,
@@ -37,10 +37,9 @@ export const connectBot = async (
     properties: propertiesText(canonicalProperties(bot.properties ?? [])),
     deviceIds: bot.deviceIds ?? [],
     peer: 'test',
-    homeReplica: farm.replica,
-    ttlMs: farm.limits.session.ttlMs,
     adopted: 0,
-  });
+  };
+  await insertSessions(farm.pool, [session], { replica: farm.replica, ttlMs: farm.limits.session.ttlMs });
   return { name, instance, botId };
 };
 

@@ -6,7 +6,7 @@ import { invalid } from '../../core/refusal.ts';
 import type { Completion, ReportedLease, SelfDescription, SessionReport } from '../../core/session-report.ts';
 import type { TestResult } from '../../core/test-result.ts';
 import { checkName, checkText, storableText } from '../../core/text.ts';
-import type { NewBotSession } from '../../farm/create-bot-session.ts';
+import type { NewBotSession } from '../../farm/begin-sessions.ts';
 import {
   type BotSession,
   type CreateBotSessionRequest,
