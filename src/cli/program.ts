@@ -7,6 +7,7 @@ import type { Enact } from './grammar/enact.ts';
 import { botsGrammar, devicesGrammar } from './grammar/fleet.ts';
 import { botTokenGrammar, jwtGrammar, whoAmIGrammar } from './grammar/identity.ts';
 import { jobGrammar } from './grammar/job.ts';
+import { lineGrammar } from './grammar/line.ts';
 import { loadGrammar } from './grammar/load.ts';
 import { botGrammar, configGrammar, dbGrammar, demoGrammar, serveGrammar } from './grammar/processes.ts';
 import { shopfloorGrammar } from './grammar/shopfloor.ts';
@@ -31,6 +32,7 @@ export const createProgram = (enact: Enact): Command => {
   loadGrammar(program, enact);
   botTokenGrammar(botGrammar(program, enact), enact);
   shopfloorGrammar(program, enact);
+  lineGrammar(program, enact);
   jobGrammar(program, enact);
   resultsGrammar(program, enact);
   botsGrammar(program, enact);

@@ -27,6 +27,12 @@ export const misfits = (config: Checked): readonly string[] => [
     ...repeats(line.stations.map((station) => station.name)).map(
       (name) => `lines[${String(index)}].stations: \`${name}\` is listed twice; keep one`,
     ),
+    ...line.stations.flatMap(({ name, tests }) =>
+      repeats(tests.map(({ testId }) => testId)).map(
+        (testId) =>
+          `lines[${String(index)}], station ${name}: test \`${testId}\` is listed twice; give each an id of its own`,
+      ),
+    ),
     ...lostAfterMisfits(config, line, `lines[${String(index)}]`),
   ]),
 ];

@@ -2,6 +2,7 @@
 import type { Line, StationRule } from '../core/line.ts';
 import { type Secret, withoutCredentials } from '../core/secret.ts';
 import type { Limits } from '../core/limits.ts';
+import type { Test } from '../core/station-work.ts';
 import type { WrittenLine } from './schema.ts';
 
 type Lined = {
@@ -10,6 +11,7 @@ type Lined = {
   readonly limits: Limits;
 };
 type WrittenRule = WrittenLine['stationDefaults'];
+type WrittenStation = WrittenLine['stations'][number];
 
 /**
  * The line of an instance; null when there is no such instance here. With `instances: any` an undeclared one is a line
@@ -38,6 +40,14 @@ const ruleOf = (station: string, own: WrittenRule, line: WrittenRule, limits: Li
   waivable: new Set(own.waivable ?? line.waivable ?? []),
   notifyEnd: own.notifyEnd ?? line.notifyEnd ?? 'passed',
   taktMs: own.takt ?? line.takt ?? null,
+  tests: [],
+});
+
+const testOf = ({ testId, handler, args }: WrittenStation['tests'][number]): Test => ({
+  testId,
+  run: { kind: 'handler', name: handler },
+  args: args ?? null,
+  timeoutMs: null,
 });
 
 /** `anyStation` carries no name of its own. */
@@ -47,7 +57,10 @@ const toLine = (line: WrittenLine, limits: Limits): Line => ({
   instance: line.instance,
   shopfloorUrl: line.shopfloor === null ? null : withoutCredentials(line.shopfloor.url.reveal()),
   stations: new Map(
-    line.stations.map((station) => [station.name, ruleOf(station.name, station, line.stationDefaults, limits)]),
+    line.stations.map((station) => [
+      station.name,
+      { ...ruleOf(station.name, station, line.stationDefaults, limits), tests: station.tests.map(testOf) },
+    ]),
   ),
   anyStation: ruleOf(ANY, {}, line.stationDefaults, limits),
   events: new Map(Object.entries(line.events)),

@@ -84,9 +84,47 @@ const stationKeys = (byDefault: (own: string) => string) => ({
     }),
 });
 
+/** Words of a test list that the farm keeps and does not act on, in the spelling of the list. */
+const listed = (of: string) =>
+  z
+    .record(z.string(), z.json())
+    .optional()
+    .register(says, {
+      meaning: `What the test list says of ${of} besides, such as \`run_if\`: kept as it is, for people and programs; the farm does not act on it.`,
+      byDefault: 'none',
+    });
+
+const testSchema = z.strictObject({
+  testId: givenName().register(says, { meaning: 'Its id, as the shopfloor knows it.', byDefault: null }),
+  handler: givenName().register(says, { meaning: 'The function of the bot that runs it.', byDefault: null }),
+  args: z.record(z.string(), z.json()).optional().register(says, {
+    meaning: 'Arguments for the handler.',
+    byDefault: 'none',
+  }),
+  listed: listed('the test'),
+});
+
+const groupSchema = z.strictObject({
+  id: givenName().register(says, { meaning: 'Its path; the ids of its tests begin with it.', byDefault: null }),
+  listed: listed('the group'),
+});
+
 const stationSchema = z.strictObject({
   name: givenName().register(says, { meaning: 'The station, as jobs and the shopfloor call it.', byDefault: null }),
   ...stationKeys(() => 'as in stationDefaults'),
+  tests: z.array(testSchema).default([]).register(says, {
+    meaning: 'Its tests, in order: what a job here runs when it names none itself.',
+    byDefault: 'none: each job names its own',
+  }),
+  groups: z.array(groupSchema).default([]).register(says, {
+    meaning: 'The groups of its test list, the outermost first.',
+    byDefault: 'none',
+  }),
+});
+
+const testListSchema = z.strictObject({
+  id: givenName().register(says, { meaning: 'The name of the test list.', byDefault: null }),
+  listed: listed('itself'),
 });
 
 const claimSchema = z.strictObject({
@@ -124,6 +162,10 @@ const lineSchema = z.strictObject({
   stationDefaults: z.strictObject(stationKeys((own) => own)).prefault({}),
   stations: z.array(stationSchema).default([]).register(says, {
     meaning: 'The stations of the line; a job for any other is refused. With none listed, any station goes.',
+    byDefault: 'none',
+  }),
+  testList: testListSchema.nullable().default(null).register(says, {
+    meaning: 'The Chrome OS test list that the stations were imported from.',
     byDefault: 'none',
   }),
   events: z.record(z.string(), givenName()).default({}).register(says, {

@@ -55,6 +55,14 @@ const EXPIRES_AT_MAX_MS = Date.UTC(9999, 0);
 /** The station's gate asks somebody: a line without a shopfloor has nobody to ask. */
 export const isGated = (line: Line, rule: StationRule): boolean => rule.mode === 'gate' && line.shopfloorUrl !== null;
 
+/** A request whose work names no test asks for all that the line lists for its station. */
+export const withListedTests = (request: JobRequest, line: Line): JobRequest => {
+  const { task } = request;
+  if (task.kind !== 'work' || task.work.tests.length > 0) return request;
+  const tests = ruleOf(line, request.station)?.tests ?? [];
+  return { ...request, task: { kind: 'work', work: { ...task.work, tests } } };
+};
+
 /**
  * Takes the request or says why not.
  * @returns the rule of its station.

@@ -1,6 +1,7 @@
 /** What an instance's configuration says, as the farm uses it. One line (or building) is one instance. */
 
 import type { ClaimRule } from './claims.ts';
+import type { Test } from './station-work.ts';
 
 /** How one station of a line is run. Times in milliseconds. */
 export type StationRule = {
@@ -16,6 +17,8 @@ export type StationRule = {
   readonly notifyEnd: 'passed' | 'always';
   /** Takt: the cycle time aimed at; for the metrics and the eye only. Null: none given. */
   readonly taktMs: number | null;
+  /** What a job here runs when it names no test itself. Empty: it must name them. */
+  readonly tests: readonly Test[];
 };
 
 export type Line = {

@@ -58,7 +58,7 @@ const checkTests = (work: StationWork, limits: Limits): void => {
   if (work.tests.length === 0) {
     throw invalid(
       'NO_TESTS',
-      `The work for station '${work.station}' names no test, so it could never pass. Name at least one.`,
+      `The work for station '${work.station}' names no test, so it could never pass. Name at least one, or list the station's tests in the line's configuration.`,
     );
   }
   if (work.tests.length > testsMax) {

@@ -1,6 +1,6 @@
 /** Somebody wants jobs done. All or none of one caller's, idempotent by request id, in a commit shared by many callers. */
 import { fingerprintOf } from '../core/job-fingerprint.ts';
-import { checkJobRequest, isGated, type JobRequest } from '../core/job-request.ts';
+import { checkJobRequest, isGated, type JobRequest, withListedTests } from '../core/job-request.ts';
 import { invalid, Refusal } from '../core/refusal.ts';
 import { isOutage } from '../store/outage.ts';
 import { type Batcher, createBatcher, tooBusy } from './batcher.ts';
@@ -77,11 +77,13 @@ export const enqueueJob = async (farm: EnqueueingFarm, request: JobRequest): Pro
   return job;
 };
 
-const check = (farm: Farm, request: JobRequest, place: { readonly index: number; readonly of: number }): Asked => {
+const check = (farm: Farm, asked: JobRequest, place: { readonly index: number; readonly of: number }): Asked => {
   try {
-    const line = lineFor(farm, request.instance);
+    const line = lineFor(farm, asked.instance);
+    const request = withListedTests(asked, line);
     const rule = checkJobRequest(request, { limits: farm.limits, line });
-    return { request, rule, gated: isGated(line, rule), fingerprint: fingerprintOf(request) };
+    // A repeat is one of what was asked: the line may have been given other tests meanwhile.
+    return { request, rule, gated: isGated(line, rule), fingerprint: fingerprintOf(asked) };
   } catch (error) {
     if (!(error instanceof Refusal) || place.of === 1) throw error;
     const words = `Job ${place.index + 1} of ${place.of}: ${error.message}`;

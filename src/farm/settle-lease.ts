@@ -87,6 +87,7 @@ const bareRule = (lease: LeaseRow): StationRule => ({
   waivable: new Set(),
   notifyEnd: 'passed',
   taktMs: null,
+  tests: [],
 });
 
 const start = (ledger: Ledger, { lease, job, owe }: Attempt): void => {

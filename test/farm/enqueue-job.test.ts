@@ -15,6 +15,10 @@ const lines = [
   testLine(),
   testLine({ instance: 'line-2', shopfloorUrl: 'http://127.0.0.1:1/', stations: gated }),
   testLine({ instance: 'small' }),
+  testLine({
+    instance: 'listed',
+    stations: new Map([['SMT', testRule({ station: 'SMT', tests: testWork('SMT').tests })]]),
+  }),
 ];
 
 let database: FreshDatabase;
@@ -36,6 +40,18 @@ const count = async (table: string, where = 'true'): Promise<number> => {
 const anyBot = (botId: string) => connectBot(farm, { botId });
 
 describe('enqueueing', () => {
+  it('gives work that names no test all that its line lists for the station', async () => {
+    const { tests } = testWork('SMT');
+    const bare = { kind: 'work', work: { station: 'SMT', tests: [] } } as const;
+    const job = await enqueueJob(farm, jobRequest({ instance: 'listed', station: 'SMT', task: bare }));
+    expect(job.task).toEqual({ kind: 'work', work: { station: 'SMT', tests } });
+    await expect(enqueueJob(farm, jobRequest({ instance: 'small', station: 'SMT', task: bare }))).rejects.toMatchObject(
+      {
+        reason: 'NO_TESTS',
+      },
+    );
+  });
+
   it('answers with the job as it stands, wakes who could take it, and tells of it', async () => {
     const request = jobRequest({
       constraints: [{ key: 'label:pool', allowedValues: ['b', 'a'] }],

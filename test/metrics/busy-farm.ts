@@ -14,6 +14,7 @@ const rule = (station: string, taktMs: number | null): StationRule => ({
   waivable: new Set(),
   notifyEnd: 'passed',
   taktMs,
+  tests: [],
 });
 
 export const line: Line = {

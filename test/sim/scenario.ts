@@ -82,6 +82,7 @@ const rule = (station: string, changes: Partial<StationRule> = {}): StationRule 
   waivable: new Set(['T2']),
   notifyEnd: 'passed',
   taktMs: null,
+  tests: [],
   ...changes,
 });
 

@@ -101,5 +101,6 @@ export const testRule = (changes: Partial<StationRule> = {}): StationRule => ({
   waivable: new Set(),
   notifyEnd: 'passed',
   taktMs: null,
+  tests: [],
   ...changes,
 });

@@ -77,6 +77,7 @@ const RULE: StationRule = {
   waivable: new Set(),
   notifyEnd: 'passed',
   taktMs: null,
+  tests: [],
 };
 
 /** Any station goes; those named are gated. */
