@@ -19,7 +19,7 @@ export type ReplayOptions = {
   readonly to?: number;
   readonly device?: string;
   readonly all?: true;
-  readonly newKeys?: true;
+  readonly keys: 'derived' | 'same' | 'new';
   readonly concurrency: number;
   readonly dryRun?: true;
 };
@@ -76,11 +76,15 @@ const isChosen = (line: JournalLine, { from, to = Infinity, device, all }: Repla
   (all === true || line.outcome === 'applied');
 
 /** Null: the journal does not keep what it would take. */
-const toCall = (line: JournalLine, { newKeys }: ReplayOptions): Call | null => {
+const toCall = (line: JournalLine, { keys }: Pick<ReplayOptions, 'keys'>): Call | null => {
   const params = paramsOf(line);
-  if (params === null) return null;
-  const key = newKeys === true ? randomUUID() : (line.key ?? `replay-${String(line.seq)}`);
-  return { line, key, params };
+  return params === null ? null : { line, key: keyOf(line, keys), params };
+};
+
+/** A rebuilt call has not the bytes of the first one, so that under its key it would be a mistake to who compares them. */
+const keyOf = ({ key, seq }: JournalLine, keys: ReplayOptions['keys']): string => {
+  if (keys === 'new') return randomUUID();
+  return keys === 'same' && key !== null ? key : `replay-${key ?? String(seq)}`;
 };
 
 const paramsOf = ({ method, serials, station, testId, status, event }: JournalLine): readonly XmlRpcValue[] | null => {

@@ -59,7 +59,7 @@ const told = (lines: readonly JournalLine[], device: string): readonly string[] 
 const replay = (...words: readonly string[]) => runCli(['shopfloor', 'replay', journal, ...words]);
 
 describe('a replay', { timeout: 60_000 }, () => {
-  it('tells each DUT in order under the same keys, so that a second one changes nothing', async () => {
+  it('tells each DUT in order under keys of its own, so that a second one changes nothing', async () => {
     const { url, journal: heard } = await start();
     const first = await replay(url);
     expect(first).toMatchObject({ code: 0, stdout: expect.stringMatching(/Different: +nothing/) });
@@ -76,7 +76,7 @@ describe('a replay', { timeout: 60_000 }, () => {
   it('under new keys is new', async () => {
     const { url, journal: heard } = await start();
     await replay(url);
-    await replay(url, '--new-keys', '--device', 'A');
+    await replay(url, '--keys', 'new', '--device', 'A');
     expect(told((await heard.lines()).slice(10), 'A')).toContain('NotifyStart applied');
   });
 
@@ -88,10 +88,18 @@ describe('a replay', { timeout: 60_000 }, () => {
     ]);
   });
 
+  it('says that a key was used where the first call had other bytes', async () => {
+    const { url } = await start({ journalPath: journal });
+    expect((await replay(url)).code).toBe(0);
+    const { code, stdout } = await replay(url, '--keys', 'same', '--to', '4');
+    expect(stdout).toMatch(/^4 +UpdateTestResult +A .*fault -32603: this Idempotency-Key was used/m);
+    expect(code).toBe(1);
+  });
+
   it('only prints with --dry-run', async () => {
     const { code, stdout } = await replay('http://127.0.0.1:1/', '--dry-run', '-o', 'json', '--from', '2', '--to', '2');
     expect(JSON.parse(stdout)).toEqual([
-      { seq: 2, method: 'NotifyStart', key: 'key-2', params: [{ 'serials.mlb_serial_number': 'A' }, 'SMT'] },
+      { seq: 2, method: 'NotifyStart', key: 'replay-key-2', params: [{ 'serials.mlb_serial_number': 'A' }, 'SMT'] },
     ]);
     expect(code).toBe(0);
   });

@@ -16,7 +16,7 @@ ${Object.entries(DEFECTS)
 `;
 
 const checkHelp = `
-Of a URL it asks some eighty calls about one unit, in a few seconds. They are real calls: the service sees the unit start at
+Of a URL it asks some fifty calls about one unit, in a few seconds. They are real calls: the service sees the unit start at
 the station, have results, end and be finalised. Its serial says STATIONGRID-CHECK, so that nobody takes it for a real one.
 Where only known units are taken, name one that exists for tests with --serial. Registration codes are never sent.
 
@@ -32,8 +32,8 @@ Examples:
 
 const replayHelp = `
 What a journal keeps is sent: method, serials, station, test id, status and event. Other data, and the details of results, it
-does not keep. ActivateRegCode is left out. The keys are those of the journal, so that a second replay changes nothing at a
-service that remembers them. Calls of one DUT go in order, one at a time; when one is left without an answer, so is the rest
+does not keep. ActivateRegCode is left out. The keys are made of those in the journal, so that a second replay changes nothing
+at a service that remembers them, and none meets the key of a call that was first sent with other bytes. Calls of one DUT go in order, one at a time; when one is left without an answer, so is the rest
 of that DUT.
 
 Exit codes: 0 every call ended as in the journal, 1 some did not, 4 nobody answers there.
@@ -78,7 +78,11 @@ export const shopfloorGrammar = (parent: Command, enact: Enact): void => {
     .option('--to <seq>', 'only up to this line', wholeNumber({ min: 1, max: Number.MAX_SAFE_INTEGER }))
     .option('--device <serial>', 'only this DUT, as the journal names it')
     .option('--all', 'also what was repeated or refused then (default: what was applied)')
-    .option('--new-keys', 'under new keys: to the service these are new calls')
+    .addOption(
+      new Option('--keys <which>', 'made of those in the journal, those themselves, or new ones at each replay')
+        .choices(['derived', 'same', 'new'])
+        .default('derived'),
+    )
     .option('--concurrency <n>', 'so many DUTs at once', wholeNumber({ min: 1, max: CONCURRENCY_MAX }), 16)
     .option('--dry-run', 'print what would be sent')
     .addOption(outputOption())
