@@ -314,6 +314,10 @@ describe('what is refused', () => {
       'lines: [{ instance: a, stations: [{ name: SMT, tests: [{ testId: T, handler: h }, { testId: T, handler: h }] }] }]',
       'lines[0], station SMT: test `T` is listed twice; give each an id of its own',
     ],
+    [
+      'lines: [{ instance: a, stations: [{ name: SMT, tests: [{ testId: T, handler: h, args: &a { x: *a } }] }] }]',
+      'lines[0].stations[0].tests[0].args: holds itself by an alias; write out what it should hold',
+    ],
     ['limits: { session: { fence: 2 min } }', /^limits\.session\.lostAfter must be longer than limits\.session\.fence/],
     [
       'limits: { replica: { silentMax: 30 s } }',

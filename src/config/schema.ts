@@ -84,10 +84,21 @@ const stationKeys = (byDefault: (own: string) => string) => ({
     }),
 });
 
+/** YAML can name a group within itself. */
+const hasAnEnd = (tree: unknown): boolean => {
+  try {
+    JSON.stringify(tree);
+    return true;
+  } catch {
+    return false;
+  }
+};
+const jsonGroup = () =>
+  z.record(z.string(), z.json()).refine(hasAnEnd, 'holds itself by an alias; write out what it should hold');
+
 /** Words of a test list that the farm keeps and does not act on, in the spelling of the list. */
 const listed = (of: string) =>
-  z
-    .record(z.string(), z.json())
+  jsonGroup()
     .optional()
     .register(says, {
       meaning: `What the test list says of ${of} besides, such as \`run_if\`: kept as it is, for people and programs; the farm does not act on it.`,
@@ -97,7 +108,7 @@ const listed = (of: string) =>
 const testSchema = z.strictObject({
   testId: givenName().register(says, { meaning: 'Its id, as the shopfloor knows it.', byDefault: null }),
   handler: givenName().register(says, { meaning: 'The function of the bot that runs it.', byDefault: null }),
-  args: z.record(z.string(), z.json()).optional().register(says, {
+  args: jsonGroup().optional().register(says, {
     meaning: 'Arguments for the handler.',
     byDefault: 'none',
   }),

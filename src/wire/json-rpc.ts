@@ -105,7 +105,7 @@ function readJson(body: Uint8Array, limits: XmlRpcLimits): XmlRpcValue {
   try {
     parsed = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'));
   } catch {
-    throw new MalformedError('syntax', 'not JSON');
+    throw new MalformedError('syntax', 'the body is not JSON');
   }
   return toValue(parsed, { limits, nodes: { count: 0 }, depth: 1 });
 }

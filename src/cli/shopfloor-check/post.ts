@@ -50,6 +50,7 @@ export const postOld = async (partner: Partner, { body, contentType, key }: Call
     `Content-Type: ${contentType}`,
     `Content-Length: ${String(Buffer.byteLength(body))}`,
     `Idempotency-Key: ${key}`,
+    ...authorization(url),
   ];
   socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
   try {
@@ -61,6 +62,13 @@ export const postOld = async (partner: Partner, { body, contentType, key }: Call
     signal.removeEventListener('abort', giveUp);
     socket.destroy();
   }
+};
+
+/** Node's own requests take it from the URL by themselves. */
+const authorization = ({ username, password }: URL): readonly string[] => {
+  if (username === '' && password === '') return [];
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return [`Authorization: Basic ${Buffer.from(credentials).toString('base64')}`];
 };
 
 const connect = ({ protocol, hostname, port }: URL): net.Socket => {
