@@ -6,6 +6,7 @@ import { createXmlRpcReader } from './xml-rpc/reader.ts';
 import type { Malformed, XmlRpcCall, XmlRpcFault, XmlRpcLimits, XmlRpcMessage, XmlRpcResult } from './xml-rpc/value.ts';
 import { DEFAULT_LIMITS } from './xml-rpc/value.ts';
 
+export type { BinarySink, BinaryTaker } from './xml-rpc/binary.ts';
 export { encodeCall, encodeFault, encodeResponse } from './xml-rpc/encode.ts';
 export { createXmlRpcReader } from './xml-rpc/reader.ts';
 export type { XmlRpcReader } from './xml-rpc/reader.ts';

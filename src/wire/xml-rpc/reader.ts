@@ -1,5 +1,6 @@
 /** XML-RPC read as a stream: bytes in as they come, one message or one `Malformed` out. */
 import { SaxesParser } from 'saxes';
+import { type BinaryReader, type BinaryTaker, createBinaryReader } from './binary.ts';
 import { createXmlTextDecoder } from './charset.ts';
 import { quote, SCALAR_ELEMENTS, toScalar } from './scalar.ts';
 import type { Malformed, XmlRpcLimits, XmlRpcMessage, XmlRpcStruct, XmlRpcValue } from './value.ts';
@@ -19,6 +20,8 @@ interface Frame {
   readonly names: string[];
   readonly values: XmlRpcValue[];
   readonly members: [string, XmlRpcValue][];
+  /** Of a `<base64>` that is taken as it comes; null: of anything else. */
+  readonly binary: BinaryReader | null;
 }
 
 const TYPES: readonly string[] = [...SCALAR_ELEMENTS, 'struct', 'array'];
@@ -43,12 +46,26 @@ const CHILDREN: ReadonlyMap<string, ReadonlySet<string>> = new Map(
   }).map(([element, children]) => [element, new Set(children)]),
 );
 
-export function createXmlRpcReader(limits: XmlRpcLimits = DEFAULT_LIMITS): XmlRpcReader {
+/**
+ * @param taker is given what stands in `<base64>`, which then counts for no limit here: whoever takes it bounds it. Null: it
+ * is read into the message like anything else.
+ */
+export function createXmlRpcReader(
+  limits: XmlRpcLimits = DEFAULT_LIMITS,
+  taker: BinaryTaker | null = null,
+): XmlRpcReader {
   let message: XmlRpcMessage | null = null;
   let malformed: Malformed | null = null;
-  let bytes = 0;
+  let size = 0;
   const decoder = createXmlTextDecoder();
-  const parser = createParser(limits, (read) => (message = read));
+  const parser = createParser(limits, taker, (read) => (message = read));
+
+  /** Of what is read into memory: bytes where they are known, characters where some were taken out of them. */
+  function count(more: number): void {
+    size += more;
+    if (size > limits.bodyMaxBytes) throw tooMuch('bytes', limits.bodyMaxBytes);
+  }
+  const feed = taker === null ? parser.write : createLifter(parser, count);
 
   function guarded(step: () => void): Malformed | null {
     if (malformed !== null) return malformed;
@@ -64,14 +81,13 @@ export function createXmlRpcReader(limits: XmlRpcLimits = DEFAULT_LIMITS): XmlRp
   return {
     write(chunk) {
       return guarded(() => {
-        bytes += chunk.length;
-        if (bytes > limits.bodyMaxBytes) throw tooMuch('bytes', limits.bodyMaxBytes);
-        parser.write(decoder.push(chunk));
+        if (taker === null) count(chunk.length);
+        feed(decoder.push(chunk));
       });
     },
     end() {
       const wrong = guarded(() => {
-        parser.write(decoder.end());
+        feed(decoder.end());
         parser.close();
       });
       return wrong ?? message ?? { kind: 'malformed', cause: 'shape', why: 'the body holds no message' };
@@ -79,8 +95,50 @@ export function createXmlRpcReader(limits: XmlRpcLimits = DEFAULT_LIMITS): XmlRp
   };
 }
 
+interface Parser {
+  readonly write: (text: string) => void;
+  readonly close: () => void;
+  /** The open `<base64>` whose text is taken as it comes; null: what is open is something else. */
+  readonly binary: () => BinaryReader | null;
+}
+
+/**
+ * A parser holds a text until it ends, and no string holds a gigabyte. So what stands between the tags of a `<base64>` goes
+ * past it. Tags are told from text by their brackets, which base64 has none of.
+ */
+function createLifter(parser: Parser, count: (chars: number) => void): (text: string) => void {
+  let isInTag = false;
+  return (text) => {
+    for (let from = 0; from < text.length;) {
+      const binary = isInTag ? null : parser.binary();
+      const to = endOf(text, binary === null ? '>' : '<', from);
+      const piece = text.slice(from, to.at);
+      if (binary !== null) {
+        binary.push(piece);
+        isInTag = to.found;
+      } else {
+        count(piece.length);
+        parser.write(piece);
+        isInTag = !to.found && parser.binary() !== null;
+      }
+      from = to.at;
+    }
+  };
+}
+
+/** A tag ends behind its bracket, a text before the next one. */
+function endOf(text: string, bracket: '<' | '>', from: number): { readonly at: number; readonly found: boolean } {
+  const index = text.indexOf(bracket, from);
+  if (index === -1) return { at: text.length, found: false };
+  return { at: bracket === '>' ? index + 1 : index, found: true };
+}
+
 /** A parser that throws `MalformedError` out of `write` and `close` at the first thing that is wrong. */
-function createParser(limits: XmlRpcLimits, onMessage: (message: XmlRpcMessage) => void): SaxesParser {
+function createParser(
+  limits: XmlRpcLimits,
+  taker: BinaryTaker | null,
+  onMessage: (message: XmlRpcMessage) => void,
+): Parser {
   const parser = new SaxesParser();
   const open: Frame[] = [openFrame(DOCUMENT)];
   let nodes = 0;
@@ -91,7 +149,9 @@ function createParser(limits: XmlRpcLimits, onMessage: (message: XmlRpcMessage) 
     return frame;
   }
   function addText(text: string): void {
-    top().text += text;
+    const frame = top();
+    if (frame.binary === null) frame.text += text;
+    else frame.binary.push(text);
   }
 
   parser.on('error', (error) => {
@@ -111,7 +171,7 @@ function createParser(limits: XmlRpcLimits, onMessage: (message: XmlRpcMessage) 
       const where = parent.element === DOCUMENT ? 'at the top' : `in <${parent.element}>`;
       throw new MalformedError('shape', `<${clip(element)}> may not stand ${where}`);
     }
-    open.push(openFrame(element));
+    open.push(openFrame(element, element === 'base64' && taker !== null ? createBinaryReader(taker()) : null));
   });
   parser.on('text', addText);
   parser.on('cdata', addText);
@@ -121,11 +181,15 @@ function createParser(limits: XmlRpcLimits, onMessage: (message: XmlRpcMessage) 
     const message = close(frame, top());
     if (message !== null) onMessage(message);
   });
-  return parser;
+  return {
+    write: (text) => void parser.write(text),
+    close: () => void parser.close(),
+    binary: () => top().binary,
+  };
 }
 
-function openFrame(element: string): Frame {
-  return { element, text: '', names: [], values: [], members: [] };
+function openFrame(element: string, binary: BinaryReader | null = null): Frame {
+  return { element, text: '', names: [], values: [], members: [], binary };
 }
 
 function toElement(name: string): string {
@@ -180,7 +244,7 @@ function close(frame: Frame, parent: Frame): XmlRpcMessage | null {
       parent.values.push(only(frame));
       return null;
     default:
-      parent.values.push(toScalar(frame.element, frame.text));
+      parent.values.push(frame.binary?.end() ?? toScalar(frame.element, frame.text));
       return null;
   }
 }
