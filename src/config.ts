@@ -120,6 +120,7 @@ export const printConfig = (config: Config): string =>
       grpc: addressText(config.doors.grpc),
       http: addressText(config.doors.http),
       ops: config.doors.ops === null ? null : addressText(config.doors.ops),
+      factory: config.doors.factory === null ? null : addressText(config.doors.factory),
     },
     auth: authText(config.auth),
     limits: limitsText(config.limits),

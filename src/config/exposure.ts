@@ -8,6 +8,7 @@ export type Exposed = {
   readonly doors: {
     readonly grpc: Address;
     readonly http: Address;
+    readonly factory: Address | null;
     readonly iKnowThatAnyoneOnThisNetworkCanFalsifyResults: boolean;
   };
   readonly tls: 'terminated-by-proxy' | { readonly clientAuthorities: string | null } | null;
@@ -29,28 +30,36 @@ export const asksCredentials = ({ auth, tls }: Pick<Exposed, 'auth' | 'tls'>): b
 
 /** The doors that other machines can reach, of those that change anything. `doors.ops` shows nothing secret, and may. */
 export const wideDoors = ({ doors }: Pick<Exposed, 'doors'>): readonly string[] =>
-  (['grpc', 'http'] as const).flatMap((name) =>
-    isLoopback(doors[name].host) ? [] : [`doors.${name} (${addressText(doors[name])})`],
-  );
+  (['grpc', 'http', 'factory'] as const).flatMap((name) => wide(name, doors[name]));
+
+const wide = (name: string, address: Address | null): readonly string[] =>
+  address === null || isLoopback(address.host) ? [] : [`doors.${name} (${addressText(address)})`];
 
 /** @param isProduction as NODE_ENV says. */
 export const exposureMisfits = (config: Exposed, isProduction: boolean): readonly string[] => {
   const overridden = config.doors.iKnowThatAnyoneOnThisNetworkCanFalsifyResults;
   if (overridden && isProduction)
     return [`${OVERRIDE_FLAG} is refused where NODE_ENV is production. Configure \`tls\` and \`auth\` instead.`];
-  const wide = wideDoors(config);
-  if (wide.length === 0 || overridden) return [];
-  const lacking = [
-    ...(config.tls === null
+  if (overridden) return [];
+  const noTls =
+    config.tls === null
       ? [
           'there is no TLS: set `tls.certificate` and `tls.key`, or `tls: terminated-by-proxy` behind a proxy that does it',
         ]
-      : []),
-    ...(asksCredentials(config) ? [] : ['nobody is asked for credentials: set `auth`']),
-  ];
-  if (lacking.length === 0) return [];
+      : [];
+  const noCredentials = asksCredentials(config) ? [] : ['nobody is asked for credentials: set `auth`'];
+  const { grpc, http, factory } = config.doors;
   return [
-    `${wide.join(' and ')} can be reached by other machines, where anyone could falsify results, since ` +
-      `${lacking.join(', and since ')}. docs/how-to/secure.md shows how. Or stay on loopback: 127.0.0.1.`,
+    ...misfit([...wide('grpc', grpc), ...wide('http', http)], [...noTls, ...noCredentials]),
+    // DUTs can show no credentials, so none are missing here.
+    ...misfit(wide('factory', factory), noTls),
   ];
 };
+
+const misfit = (doors: readonly string[], lacking: readonly string[]): readonly string[] =>
+  doors.length === 0 || lacking.length === 0
+    ? []
+    : [
+        `${doors.join(' and ')} can be reached by other machines, where anyone could falsify results, since ` +
+          `${lacking.join(', and since ')}. docs/how-to/secure.md shows how. Or stay on loopback: 127.0.0.1.`,
+      ];

@@ -9,6 +9,7 @@ import { says } from './says.ts';
 import { address, count, duration, onOff } from './units.ts';
 
 const NAME_MAX = 256;
+const PORT_MAX = 65_535;
 /** Names reach SQL, logs and partners: no control character is one of them. */
 const NAME_FORM = /^[^\p{Cc}]*$/u;
 const name = () =>
@@ -215,9 +216,15 @@ const doorsSchema = z.strictObject({
     byDefault: 'none',
     flag: '--ops <host:port>',
   }),
+  factory: address().nullable().default(null).register(says, {
+    meaning:
+      'The Factory Server for DUTs of Chrome OS factory software, such as 0.0.0.0:8080. DUTs have no credentials: whoever reaches it may upload.',
+    byDefault: 'none',
+    flag: '--factory <host:port>',
+  }),
   names: nameList().prefault([]).register(says, {
     meaning:
-      'The names by which browsers and programs reach the HTTP door. Given any, a request that names another host is refused. Addresses and localhost are always taken.',
+      'The names by which browsers and programs reach the HTTP door, and DUTs the factory door. Given any, a request that names another host is refused. Addresses and localhost are always taken.',
     byDefault: 'none: any name, once credentials are asked for',
   }),
   iKnowThatAnyoneOnThisNetworkCanFalsifyResults: onOff().prefault(false).register(says, {
@@ -226,6 +233,32 @@ const doorsSchema = z.strictObject({
     byDefault: 'false',
     flag: OVERRIDE_FLAG,
   }),
+});
+
+const factorySchema = z.strictObject({
+  project: givenName().nullable().default(null).register(says, {
+    meaning: 'What Ping tells DUTs that they have reached. One that expects another project stops.',
+    byDefault: 'none: any DUT is content',
+  }),
+  instance: name().default('').register(says, {
+    meaning: 'The instance that the DUTs of this door belong to.',
+    byDefault: '""',
+  }),
+  folder: z.string().min(1, 'is empty; name a folder').nullable().default(null).register(says, {
+    meaning:
+      'Where uploads are kept, and parameters and resources are found. One for all workers of a host, and for no other host.',
+    byDefault: '`factory` in `data`',
+  }),
+  logPort: z
+    .union([z.number(), z.string()])
+    .transform(Number)
+    .pipe(z.int('is no port').min(1, 'is no port').max(PORT_MAX, 'is no port'))
+    .nullable()
+    .default(null)
+    .register(says, {
+      meaning: 'What GetFactoryLogPort answers: where an rsync daemon takes the logs of DUTs. The farm runs none.',
+      byDefault: "the door's own port, as the DUT calls it, and 4",
+    }),
 });
 
 const path = () => z.string().min(1, 'is empty; name a file');
@@ -324,6 +357,7 @@ export const configSchema = z.strictObject({
   log: logSchema.prefault({}),
   bots: botsSchema.prefault({}),
   metrics: metricsSchema.prefault({}),
+  factory: factorySchema.prefault({}),
   limits: limitsSchema().prefault({}),
   lines: z.array(lineSchema).default([]).register(says, { meaning: 'The lines of this farm.', byDefault: 'none' }),
 });

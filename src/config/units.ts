@@ -2,11 +2,17 @@
 import { z } from 'zod';
 
 const durationUnitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 };
-const sizeUnitBytes: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+const sizeUnitBytes: Readonly<Record<string, number>> = {
+  B: 1,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+  TiB: 1024 ** 4,
+};
 
 /** Node's timers hold 2^31 − 1 ms, which is a little more. */
 const DURATION_MAX_MS = 24 * 86_400_000;
-const SIZE_MAX_BYTES = 1024 ** 3;
+const SIZE_MAX_BYTES = 1024 ** 4;
 const COUNT_MAX = 1_000_000_000;
 const PORT_MAX = 65_535;
 
@@ -51,7 +57,7 @@ export const duration = () =>
 export const size = () =>
   measured({
     read: (written) => within(whole(measure(written, sizeUnitBytes, 'B')), 1, SIZE_MAX_BYTES),
-    wants: 'a size from 1 B to 1 GiB such as "4 KiB" or "1 MiB" (a bare number means bytes)',
+    wants: 'a size from 1 B to 1 TiB such as "4 KiB" or "1 MiB" (a bare number means bytes)',
   });
 
 export const count = () =>

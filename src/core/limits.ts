@@ -12,6 +12,7 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const KIB = 1024;
 const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
 
 // prettier-ignore
 export const limitTable = {
@@ -143,6 +144,23 @@ export const limitTable = {
     headersMax: [100, 'Headers of one request, by number.'],
     bodyBytesMax: [1 * MIB, 'Body of one request.'],
     requestsPerConnectionMax: [10_000, 'Requests on one connection; the last is answered with `connection: close`.'],
+  },
+  factory: {
+    requestMs: [1 * HOUR, 'A call to the factory door must have arrived whole within this: reports are large, and lines slow.'],
+    stallMs: [30 * SECOND, 'A call of which nothing arrives for this long is ended.'],
+    callsAtOnceMax: [500, 'Calls to the factory door under way on one replica; more are answered 503.'],
+    resendMs: [15 * SECOND, 'A call that comes again within this, after its connection broke before the answer was out, gets the first answer.'],
+    resendsMax: [20_000, 'Calls whose answer is kept for that; beyond it the oldest go.'],
+    binariesMax: [16, 'Binary values of one call.'],
+  },
+  uploads: {
+    bytesMax: [8 * GIB, 'One report or aux log.'],
+    appendBytesMax: [32 * MIB, 'One piece of an event log, or one row of a CSV file.'],
+    perSerialBytesMax: [64 * GIB, 'Reports of one unit within 24 hours; more are answered 503 until it is less.'],
+    freeBytesMin: [1 * GIB, 'So much of the disk is left free: uploads are answered 503 while there is less.'],
+    atOnceMax: [4, 'Uploads that one replica names and records at once. Each takes a connection of the pool.'],
+    appendBatchBytesMax: [4 * MIB, 'Pieces of one file that share a commit, a larger one alone.'],
+    appendsWaitingMax: [1000, 'Pieces that wait for one file; more are answered 503.'],
   },
   doors: {
     connectionsMax: [10_000, 'Connections open at once on one door of a replica. Any more are closed unheard.'],

@@ -6,13 +6,14 @@ import type { Home } from '../farm/home.ts';
 import { stopHome } from '../farm/stop-home.ts';
 import { silenceOf } from '../farm/vouch.ts';
 import { serveGrpc } from '../fronts/grpc/serve-grpc.ts';
-import type { Names } from '../fronts/rest/guard.ts';
 import type { AppOptions } from '../fronts/rest/http-app.ts';
 import { type Operations, serveOperations } from '../fronts/rest/operations.ts';
 import { serveHttp } from '../fronts/rest/serve-http.ts';
 import { openIdentity } from '../identity/open-identity.ts';
+import type { Names } from '../listen/guard.ts';
 import { type Entrances, openEntrances } from '../listen/open-entrances.ts';
 import { processClock } from '../process-clock.ts';
+import { openFactory } from './open-factory.ts';
 import type { OpenFarm } from './open-farm.ts';
 import type { Undo } from './undo.ts';
 import { VERSION } from './version.ts';
@@ -37,6 +38,8 @@ export type Doors = {
   readonly httpUrl: string;
   /** Null: there is no door for operations. */
   readonly opsUrl: string | null;
+  /** Null: there is no factory door. */
+  readonly factoryUrl: string | null;
 };
 
 /** @param operations what probes and scrapes are answered with. */
@@ -82,12 +85,19 @@ export const openDoors = async (
     admission,
   });
   undo.push(() => http.stop());
+  const factory = await openFactory(config, farm, { admission, entrances });
+  if (factory !== null) undo.push(() => factory.stop());
   const opsUrl = await openOpsDoor(config, home, { operations, entrances, undo });
   grpc.setServing(true);
   farm.onBeat(() => {
     grpc.setServing(!home.stopping && silenceOf(home) === null);
   });
-  return { grpcAddress: grpc.address, httpUrl: urlOf(config, http.address), opsUrl };
+  return {
+    grpcAddress: grpc.address,
+    httpUrl: urlOf(config, http.address),
+    opsUrl,
+    factoryUrl: factory && urlOf(config, factory.address),
+  };
 };
 
 /** Its URL; null: none is wanted. */

@@ -62,10 +62,10 @@ const live = async (
     const operations = hostOperations(primary, farm, workers.answerMs);
     // Probes and scrapes have the primary's door.
     const own = { ...config, doors: { ...config.doors, ops: null } };
-    const { grpcAddress, httpUrl } = await openDoors(own, farm, { operations, undo });
-    log.info({ grpcAddress, httpUrl, replica: farm.home.replica, pid: process.pid }, 'a worker of the farm serves');
+    const { opsUrl: _, ...doors } = await openDoors(own, farm, { operations, undo });
+    log.info({ ...doors, replica: farm.home.replica, pid: process.pid }, 'a worker of the farm serves');
     // A primary that is busy starting others is no reason to leave: bots are served already.
-    await primary.ask('serving', { grpcAddress, httpUrl }, workers.startMs);
+    await primary.ask('serving', doors, workers.startMs);
   } catch (error) {
     await unwind(log, undo);
     throw error;

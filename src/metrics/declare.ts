@@ -108,6 +108,12 @@ export const metricTable = {
   stationgrid_tls_certificate_expires_timestamp_seconds: gauge('min', [], 'When the certificate of the doors ends, in seconds since 1970; 0 without TLS.'),
   stationgrid_tls_reload_failures_total: counter([], 'Times that changed files of `tls` could not be used, so that the certificate before them stayed.'),
 
+  // The factory door.
+  stationgrid_factory_calls_total: counter(['method', 'outcome'], 'Calls of DUTs, by what they were answered: an answer, a fault, `later` for what may pass by itself, or `repeat`, which had no effect of its own.'),
+  stationgrid_factory_call_seconds: histogram(['method'], buckets.call, 'How long such calls took, from the headers to the answer.'),
+  stationgrid_uploads_total: counter(['kind', 'fate'], 'Uploads of DUTs: kept, or repeated, which is to say there already.'),
+  stationgrid_upload_bytes_total: counter(['kind'], 'Bytes of the uploads that were kept.'),
+
   // The replica and its database.
   stationgrid_replicas: farmGauge([], 'Replicas that were seen lately.'),
   stationgrid_amnesty: farmGauge([], '1 while nobody is declared lost because the farm itself was away.'),

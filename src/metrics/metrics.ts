@@ -4,6 +4,7 @@ import type { Witness } from '../farm/farm.ts';
 import { formatFor } from './accept.ts';
 import { createDoorCounts, createTlsCounts, type DoorCounts, type TlsCounts } from './door-counts.ts';
 import { contentTypes, type Page, render } from './exposition.ts';
+import { createFactoryCounts, type FactoryCounts } from './factory-counts.ts';
 import { createGrpcCalls, type GrpcCalls } from './grpc-calls.ts';
 import { createInstruments, familiesOf, pageOf } from './instruments.ts';
 import { createLabelBounds } from './label-bounds.ts';
@@ -33,6 +34,8 @@ export type Metrics = {
   readonly tls: TlsCounts;
   /** For the leader's duties. */
   readonly lead: LeadCounts;
+  /** For the factory door. */
+  readonly factory: FactoryCounts;
   /** For the tick. */
   readonly gauges: TickGauges;
   /** @param accept the request's Accept header; undefined: it has none. */
@@ -67,6 +70,7 @@ export const createMetrics = ({ version, lines, propertyLabels, pool }: MetricsP
     door: (name) => createDoorCounts(instruments, name),
     tls: createTlsCounts(instruments),
     lead: createLeadCounts(instruments),
+    factory: createFactoryCounts(instruments),
     gauges: createTickGauges(instruments, bounds, propertyLabels),
     contentType: (accept) => contentTypes[formatFor(accept)],
     text: async (accept) => render(familiesOf(await page()), formatFor(accept)),

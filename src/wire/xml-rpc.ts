@@ -40,10 +40,16 @@ export function decodeCall(body: Uint8Array | string, limits: XmlRpcLimits = DEF
   const bytes = toBytes(body);
   const call = toCall(decode(bytes, limits));
   if (call.kind === 'call' || call.cause !== 'syntax') return call;
+  const mended = mendCall(bytes);
+  return mended === null ? call : toCall(decode(mended, limits));
+}
+
+/** The body with its stray ampersands escaped; null: it has none. */
+export function mendCall(body: Buffer): Buffer | null {
   // Latin-1 keeps every byte as it is, whatever the encoding of the body.
-  const text = bytes.toString('latin1');
+  const text = body.toString('latin1');
   const mended = text.replace(STRAY_AMPERSAND, '&amp;');
-  return mended === text ? call : toCall(decode(Buffer.from(mended, 'latin1'), limits));
+  return mended === text ? null : Buffer.from(mended, 'latin1');
 }
 
 /** Reads an answer: the one value it returns, or the fault. */

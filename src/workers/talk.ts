@@ -1,7 +1,12 @@
 /** What a primary and its workers say to each other. */
 import type { Readiness } from '../core/readiness.ts';
 
-export type WorkerDoors = { readonly grpcAddress: string; readonly httpUrl: string };
+export type WorkerDoors = {
+  readonly grpcAddress: string;
+  readonly httpUrl: string;
+  /** Null: there is no factory door. */
+  readonly factoryUrl: string | null;
+};
 
 export type Beginning = {
   /** To serve with. */

@@ -10,10 +10,11 @@ const files = (clientAuthorities: string | null = null) => ({ clientAuthorities 
 type Given = Omit<Partial<Exposed>, 'doors'> & {
   readonly grpc?: string;
   readonly http?: string;
+  readonly factory?: string;
   readonly override?: true;
 };
 
-const misfits = ({ grpc = '127.0.0.1', http = '127.0.0.1', override, ...rest }: Given, isProduction = false) =>
+const misfits = ({ grpc = '127.0.0.1', http = '127.0.0.1', factory, override, ...rest }: Given, isProduction = false) =>
   exposureMisfits(
     {
       tls: null,
@@ -22,6 +23,7 @@ const misfits = ({ grpc = '127.0.0.1', http = '127.0.0.1', override, ...rest }: 
       doors: {
         grpc: at(grpc),
         http: at(http),
+        factory: factory === undefined ? null : at(factory),
         iKnowThatAnyoneOnThisNetworkCanFalsifyResults: override === true,
       },
     },
@@ -38,6 +40,10 @@ test.for<[string, Given]>([
     { grpc: '0.0.0.0', tls: files('ca.pem'), auth: { ...nothing, farm: 'farm.example' } },
   ],
   ['wide behind a proxy, with tokens', { grpc: '0.0.0.0', tls: 'terminated-by-proxy', auth: tokens }],
+  ['the factory door wide with TLS, since no DUT has credentials', { factory: '0.0.0.0', tls: files() }],
+  ['the factory door wide behind a proxy', { factory: '0.0.0.0', tls: 'terminated-by-proxy' }],
+  ['the factory door on loopback', { factory: '127.0.0.1' }],
+  ['the factory door wide, by the long word', { factory: '0.0.0.0', override: true }],
   ['wide, by the long word', { grpc: '0.0.0.0', override: true }],
 ])('takes %s', ([, given]) => {
   expect(misfits(given)).toEqual([]);
@@ -54,6 +60,7 @@ test.for<[string, Given, readonly RegExp[]]>([
     { grpc: '10.0.0.1', http: 'mes.example' },
     [/^doors.grpc \(10.0.0.1:1\) and doors.http \(mes.example:1\)/],
   ],
+  ['the factory door wide', { factory: '0.0.0.0' }, [/^doors.factory \(0.0.0.0:1\) can be reached/, TLS]],
   ['tokens without TLS', { grpc: '0.0.0.0', auth: tokens }, [TLS]],
   ['TLS without credentials', { grpc: '0.0.0.0', tls: files() }, [AUTH]],
   ['certificates that nobody reads', { grpc: '0.0.0.0', tls: files('ca.pem') }, [AUTH]],

@@ -652,6 +652,32 @@ create table unsettled_calls partition of shopfloor_calls (
   constraint unsettled_calls_place UNIQUE (device_id, "position")
 ) FOR VALUES IN ('OWED', 'DEAD');
 
+create table uploads (
+  id uuid not null,
+  number bigint generated always as identity not null,
+  depot text not null,
+  instance text not null,
+  kind text not null,
+  path text not null,
+  starts_at bigint,
+  bytes bigint not null,
+  sha256 bytea not null,
+  serial text,
+  stage text,
+  report_name text,
+  peer text not null,
+  received_at timestamp with time zone default farm_now() not null,
+  adopted boolean default false not null,
+  constraint uploads_bytes_check CHECK ((bytes >= 0)),
+  constraint uploads_check CHECK (((starts_at IS NULL) = (kind = ANY (ARRAY['REPORT'::text, 'AUX_LOG'::text])))),
+  constraint uploads_depot_check CHECK ((depot <> ''::text)),
+  constraint uploads_kind_check CHECK ((kind = ANY (ARRAY['REPORT'::text, 'AUX_LOG'::text, 'EVENT_LOG'::text, 'CSV'::text]))),
+  constraint uploads_path_check CHECK (((path <> ''::text) AND (path !~ '(^|/)\.\.?(/|$)'::text) AND (path !~ '^/'::text))),
+  constraint uploads_pkey PRIMARY KEY (id),
+  constraint uploads_sha256_check CHECK ((octet_length(sha256) = 32)),
+  constraint uploads_starts_at_check CHECK ((starts_at >= 0))
+);
+
 CREATE INDEX audit_chains ON public.audit USING btree (recorded_at, replica) WHERE (seq = 1);
 
 CREATE INDEX audit_recorded ON public.audit USING btree (recorded_at, replica, seq);
@@ -758,6 +784,16 @@ CREATE INDEX shopfloor_calls_questions ON public.unsettled_calls USING btree (de
 
 CREATE INDEX shopfloor_calls_unsettled ON public.unsettled_calls USING btree (instance, owed_at);
 
+CREATE INDEX uploads_of_path ON public.uploads USING btree (depot, path, number DESC);
+
+CREATE INDEX uploads_of_peer ON public.uploads USING btree (depot, path, peer, number DESC) WHERE (starts_at IS NOT NULL);
+
+CREATE INDEX uploads_of_serial ON public.uploads USING btree (serial, received_at DESC);
+
+CREATE UNIQUE INDEX uploads_report_names ON public.uploads USING btree (depot, path) WHERE (kind = 'REPORT'::text);
+
+CREATE UNIQUE INDEX uploads_same_reports ON public.uploads USING btree (depot, sha256, serial, stage, report_name) NULLS NOT DISTINCT WHERE (kind = 'REPORT'::text);
+
 CREATE TRIGGER audit_is_kept BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
 
 CREATE TRIGGER bot_tokens_kept BEFORE DELETE OR UPDATE ON public.bot_tokens FOR EACH ROW EXECUTE FUNCTION keep_bot_token();
@@ -845,3 +881,4 @@ grant delete, insert, select, update on test_results to stationgrid;
 grant delete, insert, select, update on test_results_other to stationgrid;
 
 grant delete, insert, select, update on unsettled_calls to stationgrid;
+grant delete, insert, select, update on uploads to stationgrid;

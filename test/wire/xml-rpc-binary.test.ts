@@ -63,8 +63,8 @@ describe('a base64 value that is taken as it comes', () => {
 
   test.for([
     '<base64>aGV*bG8=</base64>',
-  '<base64>aGV-bG8=</base64>',
-  '<base64>aGVébG8=</base64>',
+    '<base64>aGV-bG8=</base64>',
+    '<base64>aGVébG8=</base64>',
     '<base64>a</base64>',
     '<base64>aGVsbG8=x</base64>',
     '<base64>aGVsbG8===</base64>',

@@ -22,7 +22,7 @@ export interface ScriptedWorker {
   ready: Readiness;
 }
 
-const doors = { grpcAddress: '127.0.0.1:50051', httpUrl: 'http://127.0.0.1:8081/' };
+const doors = { grpcAddress: '127.0.0.1:50051', httpUrl: 'http://127.0.0.1:8081/', factoryUrl: null };
 
 export const openScriptedHost = (wanted: number, changed: Partial<Limits['workers']> = {}) => {
   const clock = createManualClock();

@@ -23,6 +23,7 @@ const served = (command: Command): Command =>
       '--ops <host:port>',
       'a door for probes and scrapes, without credentials; may be bound wide (default: none)',
     )
+    .option('--factory <host:port>', 'the Factory Server for DUTs of Chrome OS factory software (default: none)')
     .option('--workers <n>', 'processes of this host that serve, each as a replica (default: 1)')
     .option(OVERRIDE_FLAG, 'bind doors wide without TLS or credentials; never in production')
     .option('--log-level <level>', 'debug, info, warn or error (default: info)')

@@ -3,10 +3,10 @@ import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { CannotStart } from '../../core/cannot-start.ts';
 import type { Home } from '../../farm/home.ts';
 import { createHttpServer } from '../../listen/create-http-server.ts';
+import { guard, type Names } from '../../listen/guard.ts';
 import type { Entrance } from '../../listen/keep-door.ts';
 import { answerBroken } from './broken-requests.ts';
-import { guard, type Names } from './guard.ts';
-import { type Problem, PROBLEM_TYPE, problemHeaders, problemOf } from './problem.ts';
+import { type Problem, problem, PROBLEM_TYPE, problemHeaders, problemOf } from './problem.ts';
 
 /** What of a replica every door needs. */
 type Seams = Pick<Home, 'clock' | 'limits' | 'log' | 'newId'>;
@@ -50,7 +50,7 @@ export const createApp = ({ home, address, entrance, names }: AppOptions): Fasti
   app.removeContentTypeParser('text/plain');
   app.addHook('onRequest', async ({ headers: { host, origin } }, reply) => {
     const refused = guard({ host, origin }, { boundTo: address.host, names });
-    if (refused !== null) return answer(reply, refused);
+    if (refused !== null) return answer(reply, problem(refused.status, refused.reason, refused.words));
     return undefined;
   });
   app.setErrorHandler((error, _request, reply) => answer(reply, problemOf(error, logBug(home)), error));

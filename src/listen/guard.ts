@@ -3,7 +3,6 @@
  * whoever reads it, neither by its own requests nor by a name of its own that points here (DNS rebinding).
  */
 import { isIP } from 'node:net';
-import { type Problem, problem } from './problem.ts';
 
 /**
  * `any`: a door that only its network knows by name, and that asks for credentials, which a rebound name brings none of.
@@ -17,17 +16,20 @@ export type Door = {
   readonly names: Names;
 };
 
+export type Unwelcome = { readonly status: 421 | 403; readonly reason: string; readonly words: string };
+
+/** Null: it may come. */
 export const guard = (
   { host, origin }: { readonly host: string | undefined; readonly origin: string | undefined },
   door: Door,
-): Problem | null => {
+): Unwelcome | null => {
   if (host !== undefined && !mayName(hostname(host), door)) {
     const words = `This door does not answer to the name ${JSON.stringify(host)}. Ask by address, by localhost, or by a name of \`doors.names\` in its configuration.`;
-    return problem(421, 'HOST_NOT_OURS', words);
+    return { status: 421, reason: 'HOST_NOT_OURS', words };
   }
   if (origin === undefined || origin === `http://${host ?? ''}` || origin === `https://${host ?? ''}`) return null;
   const words = `A page of ${JSON.stringify(origin)} may not use this farm. Call it from a program, or from its own pages.`;
-  return problem(403, 'FOREIGN_ORIGIN', words);
+  return { status: 403, reason: 'FOREIGN_ORIGIN', words };
 };
 
 /** An address cannot be rebound. */

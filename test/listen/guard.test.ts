@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { guard, type Names } from '../../../src/fronts/rest/guard.ts';
+import { guard, type Names } from '../../src/listen/guard.ts';
 
 const reasonFor = (given: { host?: string; origin?: string; boundTo?: string; names?: Names }) =>
   guard({ host: given.host, origin: given.origin }, { boundTo: given.boundTo ?? '127.0.0.1', names: given.names ?? [] })

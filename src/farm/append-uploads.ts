@@ -1,0 +1,44 @@
+/** Appends what DUTs uploaded to one file, in the order in which it came, and records it in the same commit. */
+import { insertUploads, lockUploads, readEndOfFile, readLastOfPeers, type UploadRow } from '../store/uploads.ts';
+import { type FarmSeams, transact } from './farm.ts';
+
+/** The file. */
+export type AppendedFile = Pick<UploadRow, 'depot' | 'instance' | 'path'> & { readonly kind: 'EVENT_LOG' | 'CSV' };
+export type Appended = Pick<UploadRow, 'id' | 'bytes' | 'sha256' | 'peer'>;
+
+/**
+ * What a peer appended last and sends again has no second effect: its answer was lost.
+ * @param write puts these, one behind the other, at `from` of the file, and nothing behind them, safely on disk. Returns where
+ * they begin, which is elsewhere only when the file is shorter than the record says. May be asked again when the commit is.
+ * @returns for each, in order, whether it was kept or is such a repetition.
+ */
+export const appendUploads = <T extends Appended>(
+  farm: FarmSeams,
+  file: AppendedFile,
+  appends: readonly T[],
+  write: (from: number, kept: readonly T[]) => Promise<number>,
+): Promise<readonly ('kept' | 'repeated')[]> => {
+  const { depot, path } = file;
+  return transact(farm, async (db) => {
+    await lockUploads(db, depot, path);
+    const last = await readLastOfPeers(db, depot, path, [...new Set(appends.map(({ peer }) => peer))]);
+    const kept: T[] = [];
+    const fates = appends.map((append) => {
+      if (last.get(append.peer) === append.sha256) return 'repeated';
+      last.set(append.peer, append.sha256);
+      kept.push(append);
+      return 'kept';
+    });
+    if (kept.length === 0) return fates;
+    let startsAt = await write(await readEndOfFile(db, depot, path), kept);
+    await insertUploads(
+      db,
+      kept.map(({ id, bytes, sha256, peer }) => {
+        const row = { ...file, id, bytes, sha256, peer, startsAt, serial: null, stage: null, reportName: null };
+        startsAt += bytes;
+        return { ...row, adopted: false };
+      }),
+    );
+    return fates;
+  });
+};

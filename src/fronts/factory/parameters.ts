@@ -1,0 +1,134 @@
+/** Files that DUTs are given by name: the folder `parameters`, as the original Factory Server has it. */
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { join, normalize, sep } from 'node:path';
+import { invalid } from '../../core/refusal.ts';
+import { codeOf } from '../../uploads/disk.ts';
+import { tarOf } from './tar.ts';
+
+export type Parameters = {
+  /** Paths of files that fit a pattern of the shell, below the folder. */
+  readonly list: (pattern: string) => Promise<readonly string[]>;
+  readonly read: (path: string) => Promise<Uint8Array>;
+  /** A tar of the files of one folder. @param namespace null: the folder itself. @param name null: all of them. */
+  readonly bundle: (namespace: string | null, name: string | null) => Promise<Uint8Array>;
+};
+
+/** What the original calls them, and what its newer version does: the words of faults, which tools look for. */
+export type Family = { readonly verb: string; readonly kind: string };
+
+/** So much is given at once: it is held in memory. */
+const BYTES_MAX = 64 * 1024 * 1024;
+const FILES_MAX = 10_000;
+
+export const createParameters = (root: string): Parameters => ({
+  list: async (pattern) => {
+    const parts = withinFolder(pattern, 'ListParameters is limited to parameter directory').split('/');
+    const found = await matching(root, parts);
+    return found.map((path) => path.slice(root.length + 1));
+  },
+  read: async (path) => readWithin(root, withinFolder(path, 'GetParameter is limited to parameter directory')),
+  bundle: async (namespace, name) => {
+    const folder = withinFolder(namespace ?? '.', 'GetParameters is limited to parameter directory');
+    const names = await filesOf(join(root, folder));
+    const wanted = names.filter((each) => name === null || each === name);
+    if (wanted.length === 0) throw notThere();
+    let bytes = 0;
+    const files: { readonly name: string; readonly content: Uint8Array }[] = [];
+    for (const each of wanted) {
+      const content = await readWithin(root, join(folder, each));
+      bytes += content.length;
+      if (bytes > BYTES_MAX) throw tooLarge();
+      files.push({ name: each, content });
+    }
+    return tarOf(files);
+  },
+});
+
+const notThere = () => invalid('PARAMETER_UNKNOWN', 'File does not exist or it is not a file');
+
+const tooLarge = () =>
+  invalid(
+    'PARAMETER_TOO_LARGE',
+    `More than ${BYTES_MAX} bytes are not given at once. Ask for one file, or for a smaller one.`,
+  );
+
+/** The path without its turns; it must not leave the folder by any of them. */
+const withinFolder = (path: string, words: string): string => {
+  const straight = normalize(path);
+  const leaves = straight === '..' || straight.startsWith('../') || straight.startsWith('/');
+  if (leaves || path.includes('\0') || path.includes('\\')) throw invalid('PARAMETER_OUTSIDE', words);
+  return straight.replace(/\/$/, '');
+};
+
+const readWithin = async (root: string, path: string): Promise<Uint8Array> => {
+  try {
+    const [real, realRoot] = await Promise.all([realpath(join(root, path)), realpath(root)]);
+    const { size } = real.startsWith(realRoot + sep) ? await fileAt(real) : { size: null };
+    if (size === null) throw notThere();
+    if (size > BYTES_MAX) throw tooLarge();
+    return await readFile(real);
+  } catch (error) {
+    if (NOTHING.has(codeOf(error))) throw notThere();
+    throw error;
+  }
+};
+
+const NOTHING = new Set<string | null>(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EISDIR']);
+
+const fileAt = async (path: string): Promise<{ readonly size: number | null }> => {
+  const there = await stat(path);
+  return { size: there.isFile() ? there.size : null };
+};
+
+/** Nothing is there: no names. */
+const namesIn = async (folder: string) => {
+  try {
+    return await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    if (NOTHING.has(codeOf(error))) return [];
+    throw error;
+  }
+};
+
+const filesOf = async (folder: string): Promise<readonly string[]> =>
+  (await namesIn(folder)).flatMap((entry) => (entry.isFile() ? [entry.name] : []));
+
+/** Each part of the pattern is one of the path: `**` goes no deeper than `*`. */
+const matching = async (folder: string, [part = '', ...deeper]: readonly string[]): Promise<readonly string[]> => {
+  const fits = patternOf(part);
+  const found: string[] = [];
+  for (const entry of await namesIn(folder)) {
+    if (!fits(entry.name)) continue;
+    const path = join(folder, entry.name);
+    if (deeper.length === 0 && entry.isFile()) found.push(path);
+    if (deeper.length > 0 && entry.isDirectory()) found.push(...(await matching(path, deeper)));
+    if (found.length > FILES_MAX)
+      throw invalid('PARAMETER_TOO_MANY', `More than ${FILES_MAX} files fit. Ask more narrowly.`);
+  }
+  return found;
+};
+
+/** As Python's glob reads it: `*`, `?` and `[a-z]`; a name that begins with a dot is hidden from those. */
+const patternOf = (part: string): ((name: string) => boolean) => {
+  const source = part.replaceAll(
+    /\[(!?)(\]?[^\]]*)\]|[\s\S]/g,
+    (piece, not: string | undefined, set: string | undefined) => {
+      if (piece === '*') return '[^]*?';
+      if (piece === '?') return '[^]';
+      if (set === undefined) return piece.replace(/[\\^$.*+?()[\]{}|/-]/, '\\$&');
+      return `[${not === '!' ? '^' : ''}${set.replaceAll(/[\\\]^[]/g, '\\$&')}]`;
+    },
+  );
+  const expression = regularOr(source);
+  const showsHidden = part.startsWith('.');
+  return (name) => (showsHidden || !name.startsWith('.')) && expression.test(name);
+};
+
+/** A set whose ends are the wrong way round fits nothing. */
+const regularOr = (source: string): RegExp => {
+  try {
+    return new RegExp(`^${source}$`, 'u');
+  } catch {
+    return /(?!)/;
+  }
+};

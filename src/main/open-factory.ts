@@ -1,0 +1,66 @@
+/** The factory door, with the folder behind it; what a crash left there is put in order before the first call. */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import type { Config } from '../config.ts';
+import { CannotStart } from '../core/cannot-start.ts';
+import type { Admission } from '../farm/admit.ts';
+import { adoptUploads } from '../farm/adopt-uploads.ts';
+import { type FactoryDoor, serveFactory } from '../fronts/factory/serve-factory.ts';
+import type { Entrances } from '../listen/open-entrances.ts';
+import { type Depot, openDepot } from '../uploads/depot.ts';
+import { clearLeftovers } from '../uploads/notes.ts';
+import type { OpenFarm } from './open-farm.ts';
+
+/** Null: none is wanted. */
+export const openFactory = async (
+  config: Config,
+  { home, metrics }: Pick<OpenFarm, 'home' | 'metrics'>,
+  { admission, entrances }: { readonly admission: Admission; readonly entrances: Entrances },
+): Promise<FactoryDoor | null> => {
+  const { factory: address, names } = config.doors;
+  if (address === null) return null;
+  const { project, instance, logPort, folder } = config.factory;
+  const depot = await openFolder(folder ?? join(config.data, 'factory'), config);
+  const cleared = await clearLeftovers(depot, {
+    isAlive,
+    adopt: (found) => adoptUploads(home, depot.id, found),
+  });
+  if (cleared.adopted + cleared.removed > 0)
+    home.log.info({ ...cleared, folder: depot.root }, 'uploads that a crash had cut off were put in order');
+  return serveFactory({
+    farm: home,
+    admission,
+    address,
+    // DUTs show no credentials, so that a name that was bent to point here needs none either.
+    names,
+    entrance: entrances.at('factory'),
+    depot,
+    counts: metrics.factory,
+    project,
+    instance,
+    logPort,
+    scheme: config.tls === null ? 'http' : 'https',
+  });
+
+  async function openFolder(root: string, { limits }: Config): Promise<Depot> {
+    const { freeBytesMin } = limits.uploads;
+    try {
+      return await openDepot({ root, freeBytesMin, newId: randomUUID, pid: process.pid, log: home.log });
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const words = `Uploads of DUTs cannot be kept in ${root}: ${why}. Make the folder writable, or name another by factory.folder.`;
+      throw new CannotStart(words, { cause });
+    }
+  }
+};
+
+/** Of this machine. In a container one that is dead may have had our own number. */
+const isAlive = (pid: number): boolean => {
+  if (pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+};

@@ -1,0 +1,174 @@
+/**
+ * The folder where uploads are kept. What a whole file holds is under its hash in `blobs/`; the name that people look for is
+ * a hard link to it. The kernel refuses a link under a name that is taken, so that nothing can ever be overwritten.
+ *
+ *     blobs/ab/ab12…       every content, once
+ *     umpire_data/…        the names, as the original Factory Server gives them
+ *     incoming/            what is under way, and notes of what is being named: both are looked at after a crash
+ *     aside/               tails of files that no record explains
+ */
+import { constants } from 'node:fs';
+import { copyFile, link, mkdir, open, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Refusal } from '../core/refusal.ts';
+import { nthName, type ReportPath } from '../core/upload.ts';
+import { appendTo, type Appending } from './append.ts';
+import { blobPath, codeOf, makeFolder, statOf, syncFolder } from './disk.ts';
+import { type Note, noteName, type Noted } from './notes.ts';
+import { receive, type Received, type Receiving } from './received.ts';
+
+type Say = (facts: Readonly<Record<string, unknown>>, sentence: string) => void;
+
+export type DepotSeams = {
+  /** The folder itself; it is made where it is not there. */
+  readonly root: string;
+  /** So much of the disk is left free. */
+  readonly freeBytesMin: number;
+  readonly newId: () => string;
+  readonly pid: number;
+  readonly log: { readonly warn: Say };
+};
+
+export type Placing = {
+  /** Gives the file its name, for good, and says it. Asking again gives the same. */
+  readonly place: () => Promise<string>;
+  /** To be told when it is on record, or when nobody knows: then the next start finds out. */
+  readonly over: (isRecorded: boolean) => Promise<void>;
+};
+
+export type Depot = {
+  /** Whose files these are, in the record: another folder has another. */
+  readonly id: string;
+  readonly root: string;
+  readonly receive: () => Receiving;
+  /** Of what is settled. @param where a report's place among its namesakes, or the path of which this becomes the latest. */
+  readonly placing: (received: Received, where: ReportPath | string, noted: Noted) => Placing;
+  readonly append: (path: string, from: number, appending: readonly Appending[]) => Promise<number>;
+};
+
+/** A report with more namesakes than this comes from a DUT that does not stop. */
+const NAMESAKES_MAX = 10_000;
+
+export const openDepot = async (seams: DepotSeams): Promise<Depot> => {
+  await mkdir(seams.root, { recursive: true, mode: 0o750 });
+  const root = await realpath(seams.root);
+  for (const folder of ['blobs', 'incoming', 'aside', 'umpire_data']) await makeFolder(root, folder);
+  const incoming = join(root, 'incoming');
+  const own = (id: string): string => join(incoming, noteName(seams.pid, id));
+  return {
+    id: await depotId(root, seams.newId),
+    root,
+    receive: () => receive(`${own(seams.newId())}.part`, { folder: root, freeBytesMin: seams.freeBytesMin }),
+    placing: (received, where, noted) => {
+      const note = `${own(noted.id)}.json`;
+      const blob = blobPath(received.sha256);
+      let isNoted = false;
+      const keepBlob = async (): Promise<void> => {
+        if (!isNoted) await writeFile(note, JSON.stringify({ where, noted } satisfies Note));
+        isNoted = true;
+        await makeFolder(root, dirname(blob));
+        const there = await statOf(join(root, blob));
+        if (there?.size !== received.bytes) await received.moveTo(join(root, blob));
+        await syncFolder(dirname(join(root, blob)));
+      };
+      const name = async (): Promise<string> => {
+        await keepBlob();
+        return typeof where === 'string'
+          ? await showLatest(root, blob, { path: where, by: `${own(noted.id)}.link` })
+          : await nameReport(root, blob, { report: where, by: `${own(noted.id)}.copy` });
+      };
+      return {
+        place: () =>
+          name().catch((error: unknown) => {
+            // The content was there already, and whoever clears up after a crash has just found it without a name.
+            if (codeOf(error) === 'ENOENT') return name();
+            throw error;
+          }),
+        over: async (isRecorded) => {
+          await received.discard();
+          if (isRecorded || !isNoted) await rm(note, { force: true });
+        },
+      };
+    },
+    append: async (path, from, appending) => {
+      await makeFolder(root, dirname(path));
+      const aside = join(root, 'aside', `${path.replaceAll('/', '__').slice(-ASIDE_CHARS)}-${seams.newId()}`);
+      const { startsAt, asideBytes } = await appendTo(join(root, path), { from, appending, aside });
+      if (asideBytes > 0)
+        seams.log.warn(
+          { path, aside, bytes: asideBytes },
+          'a file of uploads was longer than its record: the rest was put aside',
+        );
+      if (startsAt !== from)
+        seams.log.warn({ path, from, startsAt }, 'a file of uploads is shorter than its record: somebody has cut it');
+      return startsAt;
+    },
+  };
+};
+
+const ASIDE_CHARS = 150;
+
+const nameReport = async (
+  root: string,
+  blob: string,
+  { report, by }: { readonly report: ReportPath; readonly by: string },
+): Promise<string> => {
+  const folder = await makeFolder(root, report.folder);
+  for (let n = 1; n <= NAMESAKES_MAX; n += 1) {
+    const path = nthName(report, n);
+    if (!(await linkNew(join(root, blob), join(root, path), by))) continue;
+    await syncFolder(folder);
+    return path;
+  }
+  throw new Refusal(
+    'LIMIT_REACHED',
+    'UPLOAD_NAMESAKES',
+    `There are ${NAMESAKES_MAX} reports of this name, all different, from within one second. Send the report again later.`,
+  );
+};
+
+/** False: something else has the name. A name that this very content has already is as good as a new one. */
+const linkNew = async (blob: string, path: string, by: string): Promise<boolean> => {
+  try {
+    await link(blob, path);
+    return true;
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'EEXIST') return (await statOf(blob))?.ino === (await statOf(path))?.ino;
+    if (code !== 'EMLINK') throw error;
+    // A file has so many names and no more: from here on a copy has them.
+    await copyFile(blob, by);
+    const copy = await open(by, 'r+');
+    await copy.sync().finally(() => copy.close());
+    await rename(by, blob);
+    return linkNew(blob, path, by);
+  }
+};
+
+const showLatest = async (
+  root: string,
+  blob: string,
+  { path, by }: { readonly path: string; readonly by: string },
+): Promise<string> => {
+  const folder = await makeFolder(root, dirname(path));
+  await rm(by, { force: true });
+  await linkNew(join(root, blob), by, `${by}.copy`);
+  await rename(by, join(root, path));
+  await syncFolder(folder);
+  return path;
+};
+
+/** A folder knows itself by a word of its own, so that it can be moved, and that two hosts' are told apart. */
+const depotId = async (root: string, newId: () => string): Promise<string> => {
+  const path = join(root, 'depot-id');
+  const fresh = `${path}-${newId()}`;
+  const file = await open(fresh, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644);
+  await file.writeFile(newId());
+  await file.sync().finally(() => file.close());
+  await link(fresh, path).catch((error: unknown) => {
+    if (codeOf(error) !== 'EEXIST') throw error;
+  });
+  await rm(fresh);
+  await syncFolder(root);
+  return readFile(path, 'utf8');
+};

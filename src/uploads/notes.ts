@@ -1,0 +1,94 @@
+/** Notes of what is being named, so that a crash between the name and the record leaves nothing that nobody knows of. */
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { nthName, type ReportPath } from '../core/upload.ts';
+import { blobPath, statOf } from './disk.ts';
+
+/** What the record will say of it, but for where it is. */
+export type Noted = {
+  readonly id: string;
+  readonly instance: string;
+  readonly kind: 'REPORT' | 'AUX_LOG';
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly serial: string | null;
+  readonly stage: string | null;
+  readonly reportName: string | null;
+  readonly peer: string;
+};
+
+export type Note = { readonly where: ReportPath | string; readonly noted: Noted };
+
+/** Whatever is under way is told by the process that is at it. */
+export const noteName = (pid: number, id: string): string => `${pid}-${id}`;
+
+export type Leftover = Noted & { readonly depot: string; readonly path: string };
+
+/**
+ * What processes that are dead have left behind: files with a name, which are whole, are to be put on record by `adopt`;
+ * what has no name yet is removed. No DUT was told that any of it was kept.
+ * @param isAlive whether there is such a process, other than this one: in a container the dead one had our number.
+ */
+export const clearLeftovers = async (
+  { root, id: depot }: { readonly root: string; readonly id: string },
+  {
+    isAlive,
+    adopt,
+  }: {
+    readonly isAlive: (pid: number) => boolean;
+    readonly adopt: (
+      found: readonly Leftover[],
+    ) => Promise<{ readonly adopted: number; readonly spare: readonly string[] }>;
+  },
+): Promise<{ readonly adopted: number; readonly removed: number }> => {
+  const folder = join(root, 'incoming');
+  const left = (await readdir(folder)).filter((name) => !isAlive(Number.parseInt(name, 10)));
+  const notes = (
+    await Promise.all(left.filter((name) => name.endsWith('.json')).map((name) => readNote(join(folder, name))))
+  ).filter((note) => note !== null);
+  const found: Leftover[] = [];
+  for (const note of notes) {
+    const path = await placeOf(root, note);
+    if (path !== null) found.push({ ...note.noted, depot, path });
+    else await removeNameless(root, note.noted);
+  }
+  const { adopted, spare } = await adopt(found);
+  for (const path of spare) await rm(join(root, path), { force: true });
+  // Notes go last: a crash in here finds them again.
+  for (const name of [...left.filter((each) => !each.endsWith('.json')), ...left])
+    await rm(join(folder, name), { force: true });
+  return { adopted, removed: notes.length - found.length + spare.length };
+};
+
+/** Null: cut off, so that nothing was named either. */
+const readNote = async (path: string): Promise<Note | null> => {
+  try {
+    return toNote(JSON.parse(await readFile(path, 'utf8')));
+  } catch {
+    return null;
+  }
+};
+
+/** Where it stands; null: it has no name. */
+const placeOf = async (root: string, { where, noted }: Note): Promise<string | null> => {
+  const blob = await statOf(join(root, blobPath(noted.sha256)));
+  if (blob === null) return null;
+  if (typeof where === 'string') return (await statOf(join(root, where)))?.ino === blob.ino ? where : null;
+  for (let n = 1; ; n += 1) {
+    const path = nthName(where, n);
+    const there = await statOf(join(root, path));
+    if (there === null) return null;
+    if (there.ino === blob.ino) return path;
+  }
+};
+
+/** A content that nothing names. Were it named in this very moment, whoever does so would have its own copy of the bytes. */
+const removeNameless = async (root: string, { sha256 }: Noted): Promise<void> => {
+  const blob = join(root, blobPath(sha256));
+  if ((await statOf(blob))?.nlink === 1) await rm(blob, { force: true });
+};
+
+/** This very program wrote it, whole or not at all. */
+function toNote(written: unknown): Note {
+  return written as Note;
+}
