@@ -13,7 +13,7 @@ import { dirname, join } from 'node:path';
 import { Refusal } from '../core/refusal.ts';
 import { nthName, type ReportPath } from '../core/upload.ts';
 import { appendTo, type Appending } from './append.ts';
-import { blobPath, codeOf, makeFolder, statOf, syncFolder } from './disk.ts';
+import { blobPath, checkRoom, codeOf, makeFolder, statOf, syncFolder } from './disk.ts';
 import { type Note, noteName, type Noted } from './notes.ts';
 import { receive, type Received, type Receiving } from './received.ts';
 
@@ -91,6 +91,7 @@ export const openDepot = async (seams: DepotSeams): Promise<Depot> => {
       };
     },
     append: async (path, from, appending) => {
+      await checkRoom(root, seams.freeBytesMin);
       await makeFolder(root, dirname(path));
       const aside = join(root, 'aside', `${path.replaceAll('/', '__').slice(-ASIDE_CHARS)}-${seams.newId()}`);
       const { startsAt, asideBytes } = await appendTo(join(root, path), { from, appending, aside });
