@@ -46,7 +46,7 @@ module.exports = {
     roomAboveCore({
       name: 'fronts-import-only-farm-core-wire-gen-listen',
       from: '^src/fronts/',
-      allowed: ['^src/(farm|core|wire|gen|listen)/'],
+      allowed: ['^src/(farm|core|wire|gen|listen|uploads)/'],
       comment: 'A front translates its protocol. Ask farm for the verb; if farm lacks it, add a file to src/farm.',
     }),
     {
@@ -70,6 +70,13 @@ module.exports = {
       from: '^src/listen/',
       allowed: ['^src/core/'],
       comment: 'listen lets connections in and knows no farm. What a connection says is for the front that takes it.',
+    }),
+    room({
+      name: 'uploads-import-only-core',
+      from: '^src/uploads/',
+      allowed: ['^src/core/'],
+      comment:
+        'uploads keeps files and knows no farm. What is on record of them is for farm; a front brings the two together.',
     }),
     room({
       name: 'workers-import-only-core',

@@ -7,6 +7,7 @@ import { format, resolveConfig } from 'prettier';
 import { rules } from '../src/core/authorisation.ts';
 import { defaultLimits } from '../src/core/limits.ts';
 import { ROLES } from '../src/core/principal.ts';
+import { createMethods } from '../src/fronts/factory/methods.ts';
 import { createServices } from '../src/fronts/grpc/services.ts';
 import { foreignVerbs } from '../src/fronts/grpc/verbs.ts';
 import { addRoutes } from '../src/fronts/rest/serve-http.ts';
@@ -30,8 +31,8 @@ every instance. A bot has no role to choose: it is one \`bot_id\` in one instanc
 
 What is **audited** is on record before it is done. Denials are on record too, gathered by caller, verb and reason.
 
-| Verb | Who | Audited | gRPC | HTTP |
-| ---- | --- | ------- | ---- | ---- |
+| Verb | Who | Audited | gRPC | HTTP | Factory Server |
+| ---- | --- | ------- | ---- | ---- | -------------- |
 `;
 
 const mark = (text) => `\`${text}\``;
@@ -72,13 +73,17 @@ if (missing.length > 0) throw new Error(`no row for ${missing.map(({ path }) => 
 
 const routes = await addRoutes(fastify(), { home, closing, admission: {}, metrics: {}, ready: () => undefined });
 
+const dutMethods = createMethods({ project: null, logPort: null });
+
 const shortPath = (path) => mark(path.replace(/^\/(?:.*\.)?([^./]+\/[^/]+)$/, '$1'));
 const shortRoute = ({ method, url }) => mark(`${method} ${url.replace('/api/v1/instances/:instance', '…')}`);
 
 const rows = Object.entries(rules).map(([verb, rule]) => {
   const grpc = methods.filter(([, its]) => its === verb).map(([path]) => shortPath(path));
   const http = routes.filter((route) => route.verb === verb && route.method !== 'HEAD').map(shortRoute);
-  const cells = [mark(verb), whoOf(rule), rule.audited ? 'yes' : '', [...new Set(grpc)].join(', '), http.join(', ')];
+  const dut = [...dutMethods].filter(([, method]) => method.verb === verb).map(([name]) => mark(name));
+  const doors = [[...new Set(grpc)], http, dut].map((served) => served.join(', '));
+  const cells = [mark(verb), whoOf(rule), rule.audited ? 'yes' : '', ...doors];
   return `| ${cells.join(' | ')} |`;
 });
 

@@ -8,7 +8,7 @@ type Kind = { readonly schema: () => ReturnType<typeof duration>; readonly text:
 
 const kindOf = (name: string): Kind => {
   if (name.endsWith('Ms')) return { schema: duration, text: durationText };
-  if (name.endsWith('BytesMax')) return { schema: size, text: sizeText };
+  if (/Bytes(?:Max|Min)$/.test(name)) return { schema: size, text: sizeText };
   if (name.endsWith('Share')) return { schema: share, text: (value) => value };
   return { schema: count, text: (value) => value };
 };

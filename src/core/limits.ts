@@ -2,8 +2,8 @@
  * Every parameter of the farm, declared once: its name, its default, its meaning. The type, the defaults, the
  * configuration file and docs/reference/config.md all come from this table, so a new limit is one line here.
  *
- * A name tells its unit: `…Ms` is a duration in milliseconds (the file drops the ending: `ttl: 90 s`), `…BytesMax` is a
- * size in bytes, `…Share` lies between 0 and 1, anything else is a count.
+ * A name tells its unit: `…Ms` is a duration in milliseconds (the file drops the ending: `ttl: 90 s`), `…BytesMax` or
+ * `…BytesMin` is a size in bytes, `…Share` lies between 0 and 1, anything else is a count.
  */
 type Declared = Readonly<Record<string, Readonly<Record<string, readonly [byDefault: number, meaning: string]>>>>;
 

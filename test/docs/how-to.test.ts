@@ -34,15 +34,17 @@ beforeAll(async () => {
   const line = readFileSync(join(root, 'examples/line.yaml'), 'utf8');
   const config = join(folder, 'line.yaml');
   writeFileSync(config, line.replace('http://127.0.0.1:8090/', `${shopfloor}/`));
-  const doors = ['--grpc', '127.0.0.1:0', '--http', '127.0.0.1:0'];
+  const factory = `127.0.0.1:${await freePort()}`;
+  const doors = ['--grpc', '127.0.0.1:0', '--http', '127.0.0.1:0', '--factory', factory];
   const server = await serving(
     ['serve', '--config', config, '--data', join(folder, 'data'), ...doors],
-    /^gRPC (\S+)$/m,
+    /^gRPC (\S+)$(?=[\s\S]*^factory )/m,
   );
   Object.assign(pageEnv, {
     STATIONGRID_SERVER: server,
     STATIONGRID_INSTANCE: 'line-1',
     PARTNER_URL: shopfloor,
+    FACTORY_URL: `http://${factory}`,
     DATABASE_URL: database.ownerUrl,
     // Where the farm's configuration is.
     STATIONGRID_DATA: join(folder, 'data'),
@@ -128,7 +130,12 @@ const isMissing = (tool: string): boolean =>
   spawnSync(tool, [tool === 'openssl' ? 'version' : '--version']).status !== 0;
 /** Of those that not every machine has. */
 const missingFor = (script: string): readonly string[] =>
-  ['bash', 'curl', ...(script.includes('openssl ') ? ['openssl'] : [])].filter(isMissing);
+  [
+    'bash',
+    'curl',
+    ...(script.includes('openssl ') ? ['openssl'] : []),
+    ...(script.includes('python3 ') ? ['python3'] : []),
+  ].filter(isMissing);
 
 it('has a page to run', () => {
   expect(pages.length).toBeGreaterThan(0);
