@@ -74,7 +74,7 @@ it('is so of enqueue, grant, start, completion, cancel, calls, tick, sweeps and 
     await bot.poll([active(id)]);
     const [next] = (await bot.poll([done(id)])).leases;
     await bot.poll([active(next!.id)]);
-    await cancelJob(home, { instance: 'line-1', id: Number(next!.jobId), reason: '' });
+    await cancelJob(home, { instance: 'line-1', id: next!.jobId, reason: '' });
     await tickOnce(home, { lastMs: null });
     for (const sweep of [sweepSessions, sweepLeases, sweepJobs]) await sweep(home);
   }

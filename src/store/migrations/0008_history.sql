@@ -284,3 +284,6 @@ end
 $$;
 create trigger call_sends_wait_for_reconciliation after insert on call_sends
   referencing new table as journalled for each statement execute function refuse_paused_send();
+
+-- Nobody else ever analyses the parents of partitions.
+analyze jobs, leases, shopfloor_calls, call_sends, test_results, farm_events;
