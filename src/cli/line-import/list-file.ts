@@ -1,7 +1,7 @@
 /** One file of a Chrome OS test list: its tree, and where in the file a thing stands. */
 import { readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { LineCounter, parseDocument } from 'yaml';
+import { isNode, LineCounter, parseDocument } from 'yaml';
 import { didYouMean } from '../../config/nearest.ts';
 import { EXIT } from '../exit-codes.ts';
 import { Failure } from '../failure.ts';
@@ -59,9 +59,9 @@ const locator = (path: string, text: string): ListFile['at'] => {
   let document: ReturnType<typeof parseDocument> | null = null;
   return (treePath) => {
     document ??= parseDocument(text, { lineCounter: lines, logLevel: 'silent', uniqueKeys: false });
-    const node = document.getIn(treePath, true);
-    const range = isTree(node) && Array.isArray(node['range']) ? Number(node['range'][0]) : null;
-    return range === null ? path : `${path}:${String(lines.linePos(range).line)}`;
+    const node: unknown = document.getIn(treePath, true);
+    const offset = isNode(node) ? node.range?.[0] : undefined;
+    return offset === undefined ? path : `${path}:${String(lines.linePos(offset).line)}`;
   };
 };
 

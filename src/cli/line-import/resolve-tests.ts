@@ -80,7 +80,7 @@ class Resolver {
     if (inherited.bases.includes(FLATTEN)) {
       return subtestList.flatMap((subtest) => this.#expand(subtest, { ...place, locals, chain }));
     }
-    const path = freePath(`${place.parentPath}${String(object['id'] ?? base)}`, place.taken);
+    const path = freePath(`${place.parentPath}${typeof object['id'] === 'string' ? object['id'] : base}`, place.taken);
     const action = object['action_on_failure'] ?? place.action;
     const node = {
       path,

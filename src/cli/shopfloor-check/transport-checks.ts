@@ -1,7 +1,7 @@
 /** HTTP, time, and calls that come twice or together. */
 import { isDeepStrictEqual } from 'node:util';
 import { createShopfloorClient, type Exchange } from '../../bridge/shopfloor-client.ts';
-import { encodeCall } from '../../wire/xml-rpc.ts';
+import { encodeCall, type XmlRpcValue } from '../../wire/xml-rpc.ts';
 import { type Check, failed, firstFailure, passed } from './check.ts';
 import { CHECK_TEST_ID, type Partner, wordsOf } from './partner.ts';
 import { post, postOld } from './post.ts';
@@ -149,7 +149,7 @@ export const repeatChecks: readonly Check[] = [
 
 /** The unit's own client, once it is wiped: values without <value>, sent to the bare address. */
 const wipedCall = ({ unit }: Partner): string => {
-  const members = Object.entries({ ...unit, hwid: 'STATIONGRID CHECK' }).map(
+  const members = Object.entries<XmlRpcValue>({ ...unit, hwid: 'STATIONGRID CHECK' }).map(
     ([name, value]) => `<member><name>${name}</name><value>${String(value)}</value></member>`,
   );
   const params = `<param><struct>${members.join('')}</struct></param><param><value><string>Finalize</string></value></param>`;
