@@ -150,7 +150,7 @@ export const repeatChecks: readonly Check[] = [
 /** The unit's own client, once it is wiped: values without <value>, sent to the bare address. */
 const wipedCall = ({ unit }: Partner): string => {
   const members = Object.entries<XmlRpcValue>({ ...unit, hwid: 'STATIONGRID CHECK' }).map(
-    ([name, value]) => `<member><name>${name}</name><value>${String(value)}</value></member>`,
+    ([name, value]) => `<member><name>${name}</name><value>${typeof value === 'string' ? value : ''}</value></member>`,
   );
   const params = `<param><struct>${members.join('')}</struct></param><param><value><string>Finalize</string></value></param>`;
   return `<?xml version="1.0"?><methodCall><methodName>NotifyEvent</methodName><params>${params}</params></methodCall>`;
