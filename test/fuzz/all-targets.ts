@@ -1,4 +1,5 @@
 /** Everything that is fuzzed. */
+import { factory } from './targets/factory.ts';
 import { grpc } from './targets/grpc.ts';
 import { h2 } from './targets/h2.ts';
 import { partner } from './targets/partner.ts';
@@ -7,7 +8,7 @@ import { httpRaw, rest } from './targets/rest.ts';
 import { shopfloor } from './targets/shopfloor.ts';
 import type { Target } from './target.ts';
 
-export const allTargets: readonly Target[] = [grpc, h2, rest, httpRaw, partner, shopfloor, xml, config];
+export const allTargets: readonly Target[] = [grpc, h2, rest, httpRaw, factory, partner, shopfloor, xml, config];
 
 export const targetNamed = (name: string): Target => {
   const target = allTargets.find((each) => each.name === name);

@@ -55,6 +55,7 @@ export type Site = {
   readonly host: Watched;
   readonly grpcPort: number;
   readonly httpPort: number;
+  readonly factoryPort: number;
   readonly shopfloorPort: number;
   readonly hostPort: number;
   /** Answers the farm's calls from now on. */
@@ -86,7 +87,18 @@ const openSite = async (folder: string): Promise<Site> => {
   // JSON is YAML.
   writeFileSync(config, JSON.stringify({ lines: linesFor(partner.url) }));
   const settings = SETTINGS.flatMap((setting) => ['--set', setting]);
-  const doors = ['--grpc', '127.0.0.1:0', '--http', '127.0.0.1:0', '--log-format', 'json', '--log-level', 'warn'];
+  const doors = [
+    '--grpc',
+    '127.0.0.1:0',
+    '--http',
+    '127.0.0.1:0',
+    '--factory',
+    '127.0.0.1:0',
+    '--log-format',
+    'json',
+    '--log-level',
+    'warn',
+  ];
   const farm = startWatched('the farm', [
     COMMAND,
     'serve',
@@ -101,15 +113,16 @@ const openSite = async (folder: string): Promise<Site> => {
   const host = startWatched('the host', [HOST]);
   const port = async (of: Watched, pattern: RegExp): Promise<number> =>
     Number(/(\d+)\D*$/.exec(await of.said(pattern))?.[1]);
-  const [grpcPort, httpPort, shopfloorPort] = [
+  const [grpcPort, httpPort, factoryPort, shopfloorPort] = [
     await port(farm, /^gRPC /),
     await port(farm, /^HTTP /),
+    await port(farm, /^factory /),
     await port(shopfloor, /^http:/),
   ];
   const hostPort = await port(host, /^ready/);
   const db = await connect(folder);
   return {
-    ...{ farm, shopfloor, host, grpcPort, httpPort, shopfloorPort, hostPort, db },
+    ...{ farm, shopfloor, host, grpcPort, httpPort, factoryPort, shopfloorPort, hostPort, db },
     partner: partner.answers,
     close: async () => {
       await db.end().catch(() => undefined);
