@@ -58,6 +58,7 @@ describe('defaults', () => {
         grpc: { host: '127.0.0.1', port: 50051 },
         http: { host: '127.0.0.1', port: 8081 },
         ops: null,
+        factory: null,
         names: [],
         iKnowThatAnyoneOnThisNetworkCanFalsifyResults: false,
       },
@@ -65,6 +66,7 @@ describe('defaults', () => {
       log: { level: 'info', format: 'auto' },
       bots: { recordBotEvents: true, echoPayload: 'until-completed' },
       metrics: { propertyLabels: [] },
+      factory: { project: null, instance: '', folder: null, logPort: null },
       limits: defaultLimits,
       lines: [],
     });
@@ -201,7 +203,7 @@ describe('values', () => {
     expect(configOf({ yaml }).limits.session.propertyBytesMax).toBe(bytes);
   });
 
-  test.each(['4 KB', '2 GiB', 0, 'big'])('%j is no size', (text) => {
+  test.each(['4 KB', '2 TiB', 0, 'big'])('%j is no size', (text) => {
     expect(problemsOf({ yaml: JSON.stringify({ limits: { session: { propertyBytesMax: text } } }) })).toHaveLength(1);
   });
 

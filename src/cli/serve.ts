@@ -10,7 +10,10 @@ export const serveFarm = async (terminal: Terminal, options: Configured): Promis
   const read = () => configOf(terminal, options);
   const worker = workerNumber(terminal.env);
   if (worker !== null) return (await serveWorker(worker, read)) ? EXIT.ok : EXIT.cannotStart;
-  const { grpcAddress, httpUrl, opsUrl, factoryUrl, stopped } = await serve(read(), { signal: stopSignals(), reread: read });
+  const { grpcAddress, httpUrl, opsUrl, factoryUrl, stopped } = await serve(read(), {
+    signal: stopSignals(),
+    reread: read,
+  });
   terminal.print(`gRPC ${grpcAddress}`);
   terminal.print(`HTTP ${httpUrl}`);
   if (opsUrl !== null) terminal.print(`ops ${opsUrl}`);

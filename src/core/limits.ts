@@ -154,7 +154,7 @@ export const limitTable = {
     binariesMax: [16, 'Binary values of one call.'],
   },
   uploads: {
-    bytesMax: [8 * GIB, 'One report or aux log.'],
+    fileBytesMax: [8 * GIB, 'One report or aux log.'],
     appendBytesMax: [32 * MIB, 'One piece of an event log, or one row of a CSV file.'],
     perSerialBytesMax: [64 * GIB, 'Reports of one unit within 24 hours; more are answered 503 until it is less.'],
     freeBytesMin: [1 * GIB, 'So much of the disk is left free: uploads are answered 503 while there is less.'],

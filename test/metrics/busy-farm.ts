@@ -65,7 +65,7 @@ export const event = (kind: FarmEventKind, facts: Record<string, string | boolea
   farmEvent(kind, instance, { leaseId, facts });
 
 /** Changes every metric there is. */
-export const keepBusy = ({ witness, grpc, gauges, lead, door, tls }: Metrics): void => {
+export const keepBusy = ({ witness, grpc, gauges, lead, door, tls, factory }: Metrics): void => {
   const work = { instance, station: 'FAT' };
   witness.committed([
     event('SESSION_CREATED', { replaced: false }),
@@ -98,6 +98,8 @@ export const keepBusy = ({ witness, grpc, gauges, lead, door, tls }: Metrics): v
   refused('not HTTP/2');
   tls.certificateExpires(new Date('2027-01-01T00:00:00Z'));
   tls.reloadFailed();
+  factory.called({ method: 'UploadReport', outcome: 'answered', seconds: 0.02 });
+  factory.uploaded('REPORT', 'kept', 1024);
   const facts = { replicas: 2, amnesty: false, sessions: [{ instance, status: 1, n: 5 }], quarantined: [{ instance }] };
   lead.leads(true);
   lead.dutyFailed('alarms');

@@ -881,4 +881,5 @@ grant delete, insert, select, update on test_results to stationgrid;
 grant delete, insert, select, update on test_results_other to stationgrid;
 
 grant delete, insert, select, update on unsettled_calls to stationgrid;
+
 grant delete, insert, select, update on uploads to stationgrid;

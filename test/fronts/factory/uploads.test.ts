@@ -281,7 +281,7 @@ describe('what may pass by itself is no fault', () => {
 
 test('what is too much for one call is refused for good', async () => {
   const factory = await open({
-    limits: { uploads: { bytesMax: 1000, appendBytesMax: 100 }, factory: { binariesMax: 2 } },
+    limits: { uploads: { fileBytesMax: 1000, appendBytesMax: 100 }, factory: { binariesMax: 2 } },
   });
   expect(await factory.call('UploadEvent', 'log', new Uint8Array(101))).toMatchObject({ kind: 'fault', code: -32500 });
   expect(await factory.call('UploadReport', 'SN1', new Uint8Array(1001))).toMatchObject({ kind: 'fault', code: 8002 });
