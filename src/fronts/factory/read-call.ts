@@ -117,7 +117,9 @@ const createTray = (depot: Pick<Depot, 'receive'>, { factory, uploads }: Pick<Li
   let bytes = 0;
   const objection = (): string | null => {
     if (lying.size > factory.binariesMax) return `the call has more than ${factory.binariesMax} binary values`;
-    return bytes > uploads.fileBytesMax ? `the call has more than ${uploads.fileBytesMax} bytes of binary values` : null;
+    return bytes > uploads.fileBytesMax
+      ? `the call has more than ${uploads.fileBytesMax} bytes of binary values`
+      : null;
   };
   const clear = async (): Promise<void> => {
     await Promise.all([...lying.values()].map((each) => each.discard()));
