@@ -31,7 +31,7 @@ export const binaryOf = (value: XmlRpcValue | undefined, name: string, binaries:
 
 /** A string is a row of its characters, as the original has it. */
 export const rowOf = (value: XmlRpcValue | undefined, name: string): readonly CsvCell[] => {
-  if (typeof value === 'string') return [...value];
+  if (typeof value === 'string') return Array.from(value);
   if (value === undefined || value === null || !isXmlRpcArray(value)) throw wrongType(name, 'a list');
   return value.map((cell) => {
     if (cell === null || typeof cell !== 'object') return cell;

@@ -9,12 +9,20 @@ export const sendResource = async (
   response: ServerResponse,
   { resources, path }: { readonly resources: Resources; readonly path: string },
 ): Promise<void> => {
-  if (request.method !== 'GET' && request.method !== 'HEAD')
-    return say(response, 405, 'Files are asked for by GET.', { Allow: 'GET, HEAD' });
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    say(response, 405, 'Files are asked for by GET.', { Allow: 'GET, HEAD' });
+    return;
+  }
   const name = decoded(path.slice('/res/'.length));
-  if (name === '') return say(response, 200, (await resources.list()).map((each) => `${each}\n`).join(''));
+  if (name === '') {
+    say(response, 200, (await resources.list()).map((each) => `${each}\n`).join(''));
+    return;
+  }
   const resource = name === null ? null : await resources.open(name);
-  if (resource === null) return say(response, 404, 'There is no such file.');
+  if (resource === null) {
+    say(response, 404, 'There is no such file.');
+    return;
+  }
   try {
     await sendFile(request, response, resource);
   } finally {
@@ -42,7 +50,10 @@ const sendFile = async (
     'Accept-Ranges': 'bytes',
     'Last-Modified': changedAt.toUTCString(),
   };
-  if (range === 'none') return say(response, 416, 'The file has no such part.', { 'Content-Range': `bytes */${size}` });
+  if (range === 'none') {
+    say(response, 416, 'The file has no such part.', { 'Content-Range': `bytes */${size}` });
+    return;
+  }
   const { from, to } = range ?? { from: 0, to: size - 1 };
   response.writeHead(range === null ? 200 : 206, {
     ...headers,

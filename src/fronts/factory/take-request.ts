@@ -20,18 +20,31 @@ export const takeRequest = async (
 ): Promise<void> => {
   const { method = '', headers } = request;
   const refused = guard({ host: headers.host, origin: headers.origin }, { boundTo, names });
-  if (refused !== null) return say(response, refused.status, refused.words);
+  if (refused !== null) {
+    say(response, refused.status, refused.words);
+    return;
+  }
   const path = pathOf(request.url ?? '/');
   if (isForCalls(path)) {
     if (method === 'POST') return calls.take(request, response);
-    if (method === 'HEAD') return say(response, 200, '');
-    if (method === 'GET') return say(response, 405, CALLS_BY_POST, { Allow: 'POST' });
-    return say(response, 501, CALLS_BY_POST);
+    if (method === 'HEAD') {
+      say(response, 200, '');
+      return;
+    }
+    if (method === 'GET') {
+      say(response, 405, CALLS_BY_POST, { Allow: 'POST' });
+      return;
+    }
+    say(response, 501, CALLS_BY_POST);
+    return;
   }
   if (path === '/webapps/resourcemap' || path === '/resourcemap') return answerMap(request, response, resources);
-  if (path.startsWith('/webapps/')) return say(response, 405, 'There is no such web app here.', { Allow: '' });
+  if (path.startsWith('/webapps/')) {
+    say(response, 405, 'There is no such web app here.', { Allow: '' });
+    return;
+  }
   if (path === '/res' || path.startsWith('/res/')) return sendResource(request, response, { resources, path });
-  return say(response, 404, 'DUTs call / or /RPC2 by POST. Files are under /res/.');
+  say(response, 404, 'DUTs call / or /RPC2 by POST. Files are under /res/.');
 };
 
 const CALLS_BY_POST = 'This is the Factory Server of a line: it is called by POST, in XML-RPC.';
@@ -51,8 +64,14 @@ const answerMap = async (
   response: ServerResponse,
   resources: Resources,
 ): Promise<void> => {
-  if (method !== 'GET' && method !== 'HEAD') return say(response, 400, 'The resource map is asked for by GET.');
+  if (method !== 'GET' && method !== 'HEAD') {
+    say(response, 400, 'The resource map is asked for by GET.');
+    return;
+  }
   const map = await resources.map().catch(() => null);
-  if (map === null) return say(response, 404, 'No bundle is active, so there is no resource map.');
-  return say(response, 200, map);
+  if (map === null) {
+    say(response, 404, 'No bundle is active, so there is no resource map.');
+    return;
+  }
+  say(response, 200, map);
 };

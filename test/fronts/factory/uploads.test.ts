@@ -116,19 +116,7 @@ describe('under load', () => {
 });
 
 describe('a name that leads elsewhere', () => {
-  const bad = [
-    '../../x',
-    '..',
-    '/etc/x',
-    'a/../../x',
-    './a',
-    'a//b',
-    'a/',
-    '',
-    'a\\..\\b',
-    'a\tb',
-    `${'a'.repeat(300)}`,
-  ];
+  const bad = ['../../x', '..', '/etc/x', 'a/../../x', './a', 'a//b', 'a/', '', 'a\\..\\b', 'a\tb', 'a'.repeat(300)];
   const inFault = { kind: 'fault', code: -32500, text: expect.stringMatching(/^ValueError: Disallow /) };
 
   test.for(bad)('is a fault, and makes nothing: %j', async (name) => {

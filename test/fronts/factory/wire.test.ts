@@ -118,7 +118,9 @@ test('honours Expect: 100-continue', async () => {
 
 test('takes chunked bodies, and bytes as they drip', async () => {
   const body = encodeCall('UploadEvent', ['chunked', Buffer.from('drip')]);
-  const chunks = [...body].map((letter) => `1\r\n${letter}\r\n`).join('');
+  const chunks = Array.from(body)
+    .map((letter) => `1\r\n${letter}\r\n`)
+    .join('');
   const said = await exchange(
     `POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`,
   );
