@@ -13,6 +13,7 @@ export type Configured = {
   readonly grpc?: string;
   readonly http?: string;
   readonly ops?: string;
+  readonly factory?: string;
   readonly workers?: string;
   readonly iKnowThatAnyoneOnThisNetworkCanFalsifyResults?: true;
   readonly logLevel?: string;
@@ -20,13 +21,13 @@ export type Configured = {
 };
 
 export const configOf = (terminal: Terminal, options: Configured): Config => {
-  const { config: file = null, data, database, set, grpc, http, ops, workers, logLevel, logFormat } = options;
+  const { config: file = null, data, database, set, grpc, http, ops, factory, workers, logLevel, logFormat } = options;
   const exposed = options.iKnowThatAnyoneOnThisNetworkCanFalsifyResults;
   const loaded = loadConfig({
     file,
     env: terminal.env,
     flags: {
-      ...{ data, database, set, grpc, http, ops, workers, logLevel, logFormat },
+      ...{ data, database, set, grpc, http, ops, factory, workers, logLevel, logFormat },
       iKnowThatAnyoneOnThisNetworkCanFalsifyResults: exposed === true ? 'true' : undefined,
     },
   });

@@ -16,7 +16,7 @@ const folder = (): string => join(site.folder, 'factory');
 beforeAll(async () => {
   site = await openSite({ lines: () => [] });
   port = await freePort();
-  farm = await site.farm('farm', { set: [`doors.factory=127.0.0.1:${port}`, 'limits.uploads.freeBytesMin=1 MiB'] });
+  farm = await site.farm('farm', { factory: `127.0.0.1:${port}`, set: ['limits.uploads.freeBytesMin=1 MiB'] });
   await farm.start();
 }, PATIENCE_MS);
 afterAll(() => site.close());
