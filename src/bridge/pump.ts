@@ -224,9 +224,10 @@ export class Pump {
     return null;
   }
 
-  async #call(shopfloor: Shopfloor, { instance, method, body, id }: CallToSend): Promise<Outcome> {
+  async #call(shopfloor: Shopfloor, call: CallToSend): Promise<Outcome> {
+    const { instance, method, body } = call;
     const startMs = this.#now();
-    const options = { idempotencyKey: id, signal: this.#givingUp.signal };
+    const options = { idempotencyKey: call.id, signal: this.#givingUp.signal };
     const outcome = await shopfloor.client.call(method, body, options);
     const wasOpen = shopfloor.breaker.kind === 'open';
     shopfloor.breaker = afterCall(shopfloor.breaker, outcome.kind, this.#now(), this.#farm.limits.breaker);

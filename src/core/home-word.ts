@@ -30,3 +30,51 @@ export const homeWord = ({ nowMs, writtenMs, silentSinceMs }: Hearing, silentMax
 /** Whether the replica is of no use to bots. */
 export const isCutOff = ({ nowMs, silentSinceMs }: Omit<Hearing, 'writtenMs'>, silentMaxMs: number): boolean =>
   silentSinceMs !== null && nowMs - silentSinceMs > silentMaxMs;
+
+/** What a home knows of a session's life. Monotonic ms, as above. */
+export type Heard = {
+  /** The bot was last heard of. */
+  readonly seenMs: number;
+  readonly writtenMs: number;
+  /** It holds leases: what it is answered moves their clock. */
+  readonly isBusy: boolean;
+};
+
+/** Of a session that holds nothing the database must have heard within this share of the ttl, or it could lapse. */
+const IDLE_SHARE = 2 / 3;
+
+/**
+ * A session without leases has nothing that could be given away: what its bot is told may rest on the home's own heartbeat, as
+ * long as the session cannot lapse meanwhile. Returns since when its word counts.
+ */
+export const wordSince = (
+  { writtenMs, isBusy }: Omit<Heard, 'seenMs'>,
+  { nowMs, beatMs, ttlMs }: { readonly nowMs: number; readonly beatMs: number; readonly ttlMs: number },
+): number => (isBusy || nowMs - writtenMs > ttlMs * IDLE_SHARE ? writtenMs : Math.max(writtenMs, beatMs));
+
+export type RenewalTimes = {
+  readonly nowMs: number;
+  readonly tickMs: number;
+  readonly silentMaxMs: number;
+  readonly ttlMs: number;
+};
+
+/**
+ * The sessions that a heartbeat renews, of those that were heard of since the database last was told: each in its turn, the
+ * longest untold first, so that a round of them is over before any word is too old; two ticks for the busy ones by default,
+ * nine for the idle ones. Bots that came all at once are spread over the round, and a late tick makes no word too old.
+ */
+export const sessionsToRenew = <S extends Heard>(
+  sessions: readonly S[],
+  { nowMs, tickMs, silentMaxMs, ttlMs }: RenewalTimes,
+): readonly S[] => {
+  const untold = sessions.filter(({ seenMs, writtenMs }) => seenMs > writtenMs);
+  const inTurn = (isBusy: boolean, roundMs: number): readonly S[] => {
+    const those = untold.filter((session) => session.isBusy === isBusy);
+    const share = Math.ceil((those.length * tickMs) / Math.max(tickMs, roundMs));
+    return those
+      .sort((one, other) => one.writtenMs - other.writtenMs)
+      .filter(({ writtenMs }, index) => index < share || nowMs - writtenMs >= roundMs);
+  };
+  return [...inTurn(true, silentMaxMs - 2 * tickMs), ...inTurn(false, ttlMs / 2)];
+};

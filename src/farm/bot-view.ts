@@ -29,6 +29,7 @@ export type BotView = {
   /** The server's name for its session; null: it has none that is live. */
   readonly session: string | null;
   readonly sessionStartedAt: Date | null;
+  /** As the database was told, in turns: of an idle bot up to half of `limits.session.ttl` old, of a busy one two ticks. */
   readonly lastSeenAt: Date | null;
   readonly drain: DrainRow | null;
   readonly quarantineReason: string | null;

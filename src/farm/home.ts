@@ -30,7 +30,9 @@ export type Home = EnqueueingFarm & {
   stopping: boolean;
   /** Monotonic ms of the database's last answer: to a heartbeat, or to a session's write. */
   answeredMs: number;
-  /** The same, when a heartbeat did not reach it since; null: none has failed so. `vouch.ts` sets both. */
+  /** Monotonic ms from before the last heartbeat that did what it should was sent; of the start, while there was none. */
+  beatMs: number;
+  /** Of the last answer, when a heartbeat did not reach the database since; null: none has failed so. `vouch.ts` sets it. */
   silentSinceMs: number | null;
 };
 

@@ -39,6 +39,7 @@ export const openHome = (farm: Farm): Home => {
     settled: batches.settled,
     stopping: false,
     answeredMs: farm.clock.monotonicMs(),
+    beatMs: farm.clock.monotonicMs(),
     silentSinceMs: null,
   };
   const feeder = createFeeder(home);

@@ -1,4 +1,5 @@
 /** The replica's heartbeat: one statement when nothing is due, whatever the number of bots (ARCHITECTURE, How it is fast). */
+import { sessionsToRenew } from '../core/home-word.ts';
 import { foldTallies } from '../store/tallies.ts';
 import { forgetOld } from '../store/sweeps.ts';
 import { isOutage } from '../store/outage.ts';
@@ -11,7 +12,7 @@ import { noticeRestore, RESTORE_WORDS } from './notice-restore.ts';
 import { forget, heatBot, heatDevice, heatRequirement } from './matching.ts';
 import { openGatesAfter } from './open-gates.ts';
 import { refreshSession } from './refresh-session.ts';
-import { botKey, dropSession, type SessionTable } from './sessions.ts';
+import { botKey, dropSession, type Session, type SessionTable } from './sessions.ts';
 import { readRequirements } from '../store/jobs.ts';
 import { sweepJobs, sweepLeases, sweepSessions } from './sweep.ts';
 import { answered, unanswered } from './vouch.ts';
@@ -40,7 +41,7 @@ export const beat = async (home: Home, memory: TickMemory): Promise<Beat> => {
   // This process was away, or the database was: calls may wait in the sockets, so nobody here was silent (invariant 9).
   if (late) for (const session of sessions) session.seenMs = nowMs;
   for (const session of sessions) if (session.parked !== null) session.seenMs = nowMs;
-  const renew = sessions.filter((session) => late || session.seenMs > session.writtenMs);
+  const renew = late ? sessions : toRenew(home, sessions, nowMs);
   const heard = new Map(renew.map((session) => [session, session.seenMs]));
   const lookedAt = home.matching.version;
   const answer = await ask(home.pool, {
@@ -60,6 +61,7 @@ export const beat = async (home: Home, memory: TickMemory): Promise<Beat> => {
     throw error;
   });
   memory.lastMs = nowMs;
+  home.beatMs = nowMs;
   answered(home);
   if (answer.restored) await notice(home);
   const busy = new Set(answer.busy);
@@ -80,6 +82,18 @@ export const beat = async (home: Home, memory: TickMemory): Promise<Beat> => {
     await settleDue(home, answer);
   };
   return { answer, follow };
+};
+
+const toRenew = ({ limits }: Home, sessions: readonly Session[], nowMs: number): readonly Session[] => {
+  const heard = sessions.map((session) => ({
+    session,
+    seenMs: session.seenMs,
+    writtenMs: session.writtenMs,
+    isBusy: session.leases.size > 0,
+  }));
+  const { tickMs, silentMaxMs } = limits.replica;
+  const times = { nowMs, tickMs, silentMaxMs, ttlMs: limits.session.ttlMs };
+  return sessionsToRenew(heard, times).map(({ session }) => session);
 };
 
 /** Before anything is done by what the statement saw: numbers of jobs are given away meanwhile. */

@@ -1,5 +1,5 @@
 /** What a home answers from memory, the database must have heard of lately: asked wherever a bot is answered without SQL. */
-import { type HomeWord, homeWord, isCutOff } from '../core/home-word.ts';
+import { type HomeWord, homeWord, isCutOff, wordSince } from '../core/home-word.ts';
 import { Refusal } from '../core/refusal.ts';
 import type { Change, Home } from './home.ts';
 import { inTurn, type Session } from './sessions.ts';
@@ -20,9 +20,12 @@ export const vouch = (home: Home, session: Session, change: Change | null): Chan
   }
 };
 
-/** What is written anyway: the database hears of the bot by it, when it has not lately. */
+/**
+ * What is written anyway: the database hears of the bot by it, when it has not lately. Of an idle one too: it may be given work by
+ * this very write.
+ */
 export const renewing = (home: Home, session: Session, change: Change): Change =>
-  wordOf(home, session) === 'good' ? change : { ...change, renews: true };
+  judged(home, session.writtenMs) === 'good' ? change : { ...change, renews: true };
 
 /**
  * A poll was held meanwhile, and is answered from memory no more than another. In its turn, for work may be on its way to
@@ -41,7 +44,12 @@ export const vouchAfterHold = async (home: Home, session: Session): Promise<void
 /** One that went to another home, or to a newer session, is answered all the same (R-POLL-7). */
 const isDoubtful = (home: Home, session: Session): boolean => !session.gone && wordOf(home, session) !== 'good';
 
-const wordOf = ({ clock, limits, silentSinceMs }: Home, { writtenMs }: Session): HomeWord =>
+const wordOf = (home: Home, { writtenMs, leases }: Session): HomeWord => {
+  const times = { nowMs: home.clock.monotonicMs(), beatMs: home.beatMs, ttlMs: home.limits.session.ttlMs };
+  return judged(home, wordSince({ writtenMs, isBusy: leases.size > 0 }, times));
+};
+
+const judged = ({ clock, limits, silentSinceMs }: Home, writtenMs: number): HomeWord =>
   homeWord({ nowMs: clock.monotonicMs(), writtenMs, silentSinceMs }, limits.replica.silentMaxMs);
 
 /** The database has answered: a heartbeat, or a session's write. */

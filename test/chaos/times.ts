@@ -16,6 +16,7 @@ const LEAST_MS: Readonly<Record<string, number>> = {
   'grpc.keepaliveTimeoutMs': 2_000,
   'grpc.requestMs': 5_000,
   'calls.timeoutMs': 1_000,
+  'leadership.takeoverMs': 2_000,
 };
 
 /** These times stay: they are for strangers who dawdle and for the books, and nobody is fenced by them. */

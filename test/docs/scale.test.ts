@@ -15,11 +15,13 @@ it('the script of the page prints what the page shows', () => {
 });
 
 it('what it takes for the defaults are the defaults', () => {
-  const { poll, replica, postgres } = defaultLimits;
+  const { poll, replica, postgres, session } = defaultLimits;
   // The pool, one connection to listen, one to stand for leadership.
   const taken = {
     holdS: poll.holdMaxMs / 1000,
     tickS: replica.tickMs / 1000,
+    silentMaxS: replica.silentMaxMs / 1000,
+    ttlS: session.ttlMs / 1000,
     parkedMax: poll.parkedMax,
     connections: postgres.poolMax + 2,
   };

@@ -29,7 +29,7 @@ it('bears what nobody should send, at every door: no crash, no hang, the right e
 
 it('knows every route that the reference names, and no other', () => {
   const page = readFileSync(new URL('../../docs/reference/protocols.md', import.meta.url), 'utf8');
-  const [, section = ''] = page.split('## JSON over HTTP');
+  const section = /^## JSON over HTTP\n([^]*?)^## /m.exec(page)?.[1] ?? '';
   const paths = [...section.matchAll(/`(\/[^`]*)`/g)]
     .map(([, path = '']) => path)
     .filter((path) => !path.startsWith('/api'));
