@@ -1,7 +1,8 @@
 /**
  * Migrations that are killed half-way. An event trigger, which the migrating role cannot see, stops a migration behind its
- * n-th change of the schema. There it dies, for every n. What it leaves must be the work of whole migrations, and the next
- * start must carry on from it.
+ * n-th change of the schema. There it dies: at each of the first ones, then at every fourth, as what a long migration has
+ * done before is done again for every cut. What it leaves must be the work of whole migrations, and the next start must carry
+ * on from it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -93,7 +94,8 @@ it('leave whole migrations behind, wherever they are cut, and go on from there',
     left.add(applied);
     expect(clean[applied], `cut at stop ${stop} with ${applied} applied`).toContain(await dumpSchema(watcher));
     // The stops of a migration that was committed are passed for good.
-    stop = applied > before ? 1 : stop + 1;
+    // Fewer steps than any migration has changes behind the first ones, or one of them might be stepped over.
+    stop = applied > before ? 1 : stop + (stop < 12 ? 1 : 4);
   }
   expect(await dumpSchema(watcher)).toBe(clean.at(-1)![0]);
   expect(await countApplied()).toBe(clean.length - 1);
