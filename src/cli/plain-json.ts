@@ -10,7 +10,7 @@ const DURATIONS: ReadonlySet<string> = new Set([
   'timeout',
 ]);
 /** Fields whose keys are somebody else's. */
-const OPAQUE: ReadonlySet<string> = new Set(['args', 'data', 'deviceData', 'env', 'serials']);
+const OPAQUE: ReadonlySet<string> = new Set(['args', 'data', 'deviceData', 'env', 'facts', 'serials']);
 
 /** Protobuf's JSON mapping: times in RFC 3339, Durations as seconds (`1.5s`), 64-bit numbers as text. */
 export const plainJson = (value: unknown): unknown => {

@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { EXIT, exitMeanings } from './exit-codes.ts';
 import { auditGrammar } from './grammar/audit.ts';
 import type { Enact } from './grammar/enact.ts';
-import { botsGrammar, devicesGrammar } from './grammar/fleet.ts';
+import { botsGrammar, devicesGrammar, unitGrammar } from './grammar/fleet.ts';
 import { botTokenGrammar, jwtGrammar, whoAmIGrammar } from './grammar/identity.ts';
 import { jobGrammar } from './grammar/job.ts';
 import { lineGrammar } from './grammar/line.ts';
@@ -37,6 +37,7 @@ export const createProgram = (enact: Enact): Command => {
   resultsGrammar(program, enact);
   botsGrammar(program, enact);
   devicesGrammar(program, enact);
+  unitGrammar(program, enact);
   callsGrammar(program, enact);
   lanesGrammar(program, enact);
   bridgeGrammar(program, enact);

@@ -38,6 +38,8 @@ export const exitCodeOf = (jobs: readonly Job[]): ExitCode => (jobs.every(hasPas
 export const standing = (job: Job): string =>
   stateNames[job.state] + (job.heldBy === '' ? '' : `, held by ${job.heldBy}`);
 
+export const verdictOf = ({ verdict }: Job): string => verdictNames[verdict];
+
 /** The most telling words about where it stands. */
 const reasonOf = (job: Job): string => {
   const code = job.failure === '' ? '' : `${job.failure}: `;

@@ -29,6 +29,8 @@ export type Verb =
   | 'undrain-bots'
   | 'get-device'
   | 'release-device'
+  | 'get-unit'
+  | 'check-station'
   | 'list-calls'
   | 'list-lanes'
   | 'retry-call'
@@ -103,6 +105,8 @@ export const rules: Readonly<Record<Verb, Rule>> = {
   'undrain-bots': operate,
   'get-device': reconcile,
   'release-device': operate,
+  'get-unit': read,
+  'check-station': read,
   'list-calls': reconcile,
   'list-lanes': reconcile,
   'retry-call': operate,

@@ -107,6 +107,15 @@ const weight = (key: string, value: unknown): number => bytesOf({ [key]: value }
 
 const bytesOf = (value: unknown): number => new TextEncoder().encode(JSON.stringify(value)).length;
 
+/** Set, replaced or deleted between two records, in the order of the alphabet. */
+export const changedKeys = (before: DeviceRecordData, after: DeviceRecordData): readonly string[] => {
+  const was = new Map(Object.entries(before));
+  const is = new Map(Object.entries(after));
+  return [...new Set([...was.keys(), ...is.keys()])]
+    .filter((key) => was.has(key) !== is.has(key) || !same(was.get(key), is.get(key)))
+    .sort();
+};
+
 /** Values are JSON; equal ones of one shape have equal text. */
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 

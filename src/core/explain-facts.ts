@@ -13,6 +13,7 @@ export type NotRunning =
   | 'DUT_BUSY'
   | 'DUT_ABSENT'
   | 'DUT_SETTLING'
+  | 'DUT_ASKED'
   | 'BOT_AVOIDED'
   | 'RUNNING'
   | 'ENDED';
@@ -44,6 +45,8 @@ export type DutFacts = {
   readonly heldReason: string | null;
   readonly settlingReason: string | null;
   readonly leasedTo: { readonly jobId: number; readonly botId: string } | null;
+  /** The shopfloor has yet to answer a question whose job has ended. */
+  readonly asked: boolean;
   /** Some live session declares it. */
   readonly declared: boolean;
 };

@@ -48,9 +48,13 @@ const queuedReason = (
   candidates: readonly Considered[],
 ): { readonly code: NotRunning; readonly words: string } => {
   const { job, dut } = facts;
-  if (job.heldBy !== null)
-    return { code: 'HELD', words: `The job is held: ${job.heldReason ?? ''}. ${cureOf[job.heldBy]}` };
   const dutReason = dut === null ? null : dutWords(dut);
+  if (job.heldBy !== null) {
+    const words = `The job is held: ${job.heldReason ?? ''}. ${cureOf[job.heldBy]}`;
+    // A gate may ask while no bot has the DUT.
+    const waitsForDut = job.heldBy === 'GATE_TURN' && dutReason !== null && dutReason.code !== 'DUT_ABSENT';
+    return { code: 'HELD', words: waitsForDut ? `${words} ${dutReason.words}` : words };
+  }
   if (dutReason !== null) return dutReason;
   if (candidates.length === 0) return { code: 'NO_SUCH_BOT', words: nobodyWords(facts) };
   if (candidates.some(({ bar }) => bar === null)) {
@@ -93,6 +97,12 @@ const dutWords = (dut: DutFacts): { readonly code: NotRunning; readonly words: s
     return {
       code: 'DUT_SETTLING',
       words: `${name} settles after an unclean end (${dut.settlingReason}). It is free when its bot is back with a new session, or a while later, or when an operator releases the device.`,
+    };
+  }
+  if (dut.asked) {
+    return {
+      code: 'DUT_ASKED',
+      words: `A job of ${name} ended while it asked the shopfloor for leave to start. ${name} is free when that is answered; if it takes long, look at the calls owed for it.`,
     };
   }
   if (!dut.declared) {

@@ -29,6 +29,7 @@ export type FarmEventKind =
   | 'BOT_RELEASED'
   | 'BOTS_DRAINED'
   | 'BOTS_UNDRAINED'
+  | 'DEVICE_CHANGED'
   | 'DEVICE_HELD'
   | 'DEVICE_RELEASED'
   | 'CALL_DELIVERED'

@@ -85,7 +85,8 @@ export const checkJobRequest = (
   return rule;
 };
 
-const ruleOfStation = (line: Line, station: string): StationRule => {
+/** @throws Refusal INVALID for a station that the line does not declare. */
+export const ruleOfStation = (line: Line, station: string): StationRule => {
   const rule = ruleOf(line, station);
   if (rule !== null) return rule;
   const known = [...line.stations.keys()].join(', ');

@@ -94,6 +94,11 @@ export const limitTable = {
     componentsMax: [1000, 'Keys of one device record.'],
     recordBytesMax: [64 * KIB, 'One device record, as JSON.'],
   },
+  units: {
+    jobsMax: [500, 'Jobs of one DUT of which its history tells, the newest.'],
+    callsMax: [20_000, 'Shopfloor calls of one DUT of which its history tells, the newest.'],
+    uploadsMax: [2000, 'Uploads of one DUT of which its history tells, the newest.'],
+  },
   lanes: {
     leaseMs: [30 * SECOND, 'A replica owns a lane this long at a time; longer than a call may take.'],
     concurrentMax: [16, 'Calls under way at once to one shopfloor, by one replica; it holds twice as many lanes.'],

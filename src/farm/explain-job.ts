@@ -1,5 +1,5 @@
 /** Says why a job is not running, and what each bot that could take it is at. */
-import type { DutFacts } from '../core/explain-facts.ts';
+import type { DutFacts, ExplainFacts } from '../core/explain-facts.ts';
 import { explain, type Explanation } from '../core/explain.ts';
 import { countLive, readDutNow } from '../store/explain.ts';
 import { readCandidates } from './candidates.ts';
@@ -12,7 +12,14 @@ export type { Explanation };
 /** Read at leisure, statement by statement: what it says may be a moment old. @throws Refusal NOT_FOUND, INVALID. */
 export const explainJob = async (farm: Farm, name: JobName): Promise<Explanation> => {
   lineFor(farm, name.instance);
-  const job = await readJob(farm.pool, name);
+  return explainAsked(farm, await readJob(farm.pool, name));
+};
+
+/** The same for a job that has been read, or that might be enqueued. */
+export const explainAsked = async (
+  farm: Farm,
+  job: ExplainFacts['job'] & { readonly instance: string; readonly deviceId: number | null },
+): Promise<Explanation> => {
   if (job.state !== 'QUEUED') {
     return explain({ job, dut: null, connected: 0, requestedIsConnected: false, sessions: [] });
   }
@@ -20,7 +27,7 @@ export const explainJob = async (farm: Farm, name: JobName): Promise<Explanation
   return explain({
     job,
     dut,
-    ...(await countLive(farm.pool, name.instance, job.requestedBotId)),
+    ...(await countLive(farm.pool, job.instance, job.requestedBotId)),
     sessions: await readCandidates(farm, job),
   });
 };
@@ -28,7 +35,7 @@ export const explainJob = async (farm: Farm, name: JobName): Promise<Explanation
 const readDut = async (farm: Farm, id: number): Promise<DutFacts> => {
   const now = await readDutNow(farm.pool, id);
   if (now === null) throw new Error(`a job is pinned to device ${id}, which is not there`);
-  const { heldReason, settlingReason, jobId, botId, declared } = now;
+  const { heldReason, settlingReason, jobId, botId, asked, declared } = now;
   const leasedTo = jobId === null || botId === null ? null : { jobId, botId };
-  return { id, heldReason, settlingReason, declared, leasedTo };
+  return { id, heldReason, settlingReason, asked, declared, leasedTo };
 };

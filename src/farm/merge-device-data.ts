@@ -1,5 +1,5 @@
 /** What a shopfloor said of units, merged into their records. Part of the transaction that records the answers. */
-import { mergeDeviceData as mergeRecord, type DroppedKey, type NamedSerial } from '../core/device-data.ts';
+import { changedKeys, mergeDeviceData as mergeRecord, type DroppedKey, type NamedSerial } from '../core/device-data.ts';
 import { farmEvent } from '../core/farm-event.ts';
 import { holdEachDevice, lockDevices, writeDeviceData } from '../store/device-records.ts';
 import { addSerials, type DeviceRecord, findDevices, lockSerials, readDeviceRecords } from '../store/devices.ts';
@@ -69,6 +69,7 @@ export const mergeDeviceData = async (
     const next = { ...record, data: merged.data, serials: { ...record.serials, ...added }, serialCount };
     records.set(reply.deviceId, next);
     if (merged.changed) changed.set(reply.deviceId, next);
+    tellChange(ledger, reply, [...changedKeys(record.data, merged.data), ...Object.keys(added)]);
     dropped.push(merged.dropped);
   }
   await writeDeviceData(
@@ -76,6 +77,19 @@ export const mergeDeviceData = async (
     [...changed.values()].map(({ id, data }) => ({ id, data })),
   );
   return dropped;
+};
+
+/** Keys that one event names, and how much of each; a reply may hold thousands. */
+const KEYS_TOLD_MAX = 20;
+const KEY_LENGTH_MAX = 100;
+
+/** By its keys only: what they hold now is in the record, and what they held is nobody's any more. */
+const tellChange = (ledger: Ledger, { instance, jobId, deviceId }: DeviceReply, keys: readonly string[]): void => {
+  if (keys.length === 0) return;
+  const named = keys.slice(0, KEYS_TOLD_MAX).map((key) => key.slice(0, KEY_LENGTH_MAX));
+  const more = keys.length - named.length;
+  const facts = { keys: named.join(', ') + (more > 0 ? `, and ${String(more)} more` : '') };
+  ledger.events.push(farmEvent('DEVICE_CHANGED', instance, { jobId, deviceId, facts }));
 };
 
 /** The serials that are now the unit's. One that another unit has holds both: only a person can say which is right. */

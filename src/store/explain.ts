@@ -1,4 +1,5 @@
 /** What Explain and reservations ask of the fleet. On demand only: nothing here runs on the bots' road. */
+import { endedAsking } from './open-questions.ts';
 import type { Queryable } from './transaction.ts';
 
 /** Sets of equal properties among live sessions, each once, as canonical text. */
@@ -76,6 +77,7 @@ export type DutNow = {
   readonly settlingReason: string | null;
   readonly jobId: number | null;
   readonly botId: string | null;
+  readonly asked: boolean;
   readonly declared: boolean;
 };
 
@@ -84,7 +86,7 @@ export const readDutNow = async (db: Queryable, deviceId: number): Promise<DutNo
   const { rows } = await db.query<DutNow>(
     `select d.held_reason as "heldReason",
             case when d.settling_until > farm_now() then d.settling_reason end as "settlingReason",
-            l.job_id as "jobId", l.bot_id as "botId",
+            l.job_id as "jobId", l.bot_id as "botId", ${endedAsking('d.id')} as asked,
             exists (select from bot_sessions s where s.state <> 'CLOSED' and s.device_ids @> array[d.id]) as declared
      from devices d
      left join open_leases l on l.device_id = d.id
@@ -93,3 +95,20 @@ export const readDutNow = async (db: Queryable, deviceId: number): Promise<DutNo
   );
   return rows[0] ?? null;
 };
+
+/** Jobs of a DUT that have not ended: what runs first, then as they would be taken. */
+export const readOpenJobsOfDut = async (
+  db: Queryable,
+  deviceId: number,
+): Promise<{ readonly id: number; readonly station: string }[]> => {
+  const { rows } = await db.query<{ id: number; station: string }>(
+    `select j.id, j.station from open_jobs j
+     where j.device_id = $1 or j.id in (select l.job_id from open_leases l where l.device_id = $1)
+     order by j.state = 'QUEUED', j.priority, j.id limit $2`,
+    [deviceId, JOBS_OF_DUT_MAX],
+  );
+  return rows;
+};
+
+/** Of one DUT; a route has some ten. */
+const JOBS_OF_DUT_MAX = 1000;

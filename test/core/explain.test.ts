@@ -24,7 +24,7 @@ const bot: SessionFacts = {
   drainNote: null,
   dutBlock: null,
 };
-const dut: DutFacts = { id: 7, heldReason: null, settlingReason: null, leasedTo: null, declared: true };
+const dut: DutFacts = { id: 7, heldReason: null, settlingReason: null, leasedTo: null, asked: false, declared: true };
 
 const facts = (changes: {
   readonly job?: Partial<ExplainFacts['job']>;
@@ -54,6 +54,12 @@ describe('why a job is not running', () => {
     ['HELD', 'DUT 7 is held: two serials', { dut: { heldReason: 'two serials' } }],
     ['DUT_BUSY', 'by job 6', { dut: { leasedTo: { jobId: 6, botId: 'b' } } }],
     ['DUT_SETTLING', 'was lost', { dut: { settlingReason: 'its bot was lost' } }],
+    ['DUT_ASKED', 'ended while it asked', { dut: { asked: true } }],
+    [
+      'HELD',
+      'DUT 7 settles',
+      { job: { heldBy: 'GATE_TURN', heldReason: 'waits for its gate' }, dut: { settlingReason: 'its bot was lost' } },
+    ],
     ['DUT_ABSENT', 'No connected bot has DUT 7', { dut: { declared: false } }],
     ['NO_SUCH_BOT', 'pool = a or b', { bots: [] }],
     ['ALL_BUSY', '1 of the 2', { bots: [{ openLeases: 1 }, { drainNote: 'rack 4' }] }],
@@ -111,6 +117,7 @@ describe('why a job is not running', () => {
       heldReason: text,
       settlingReason: text,
       leasedTo: fc.constantFrom(null, { jobId: 1, botId: 'bot-2' }),
+      asked: fc.boolean(),
       declared: fc.boolean(),
     });
     const anyFacts = fc.record({

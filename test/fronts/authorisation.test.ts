@@ -263,7 +263,14 @@ function encodeFor(
   const job = Job.create({ instance });
   const values: Record<string, unknown> = {
     ...{ instance, parent: instance, session, job, reason: 'because', note: 'because' },
-    ...{ jobId: BigInt(ids.job), botId: ids.bot, pattern: ids.pattern, tokenId: ids.token, value: ids.serial },
+    ...{
+      jobId: BigInt(ids.job),
+      botId: ids.bot,
+      pattern: ids.pattern,
+      tokenId: ids.token,
+      value: ids.serial,
+      station: 'FAT',
+    },
     botSession: BotSession.create({ botId, name: method.path.endsWith('CreateBotSession') ? '' : session, status: 1 }),
     requests: [{ requestId: '', job }],
     name: method.path.includes('Reservation') ? `${instance}/reservations/${ids.reservation}` : session,
@@ -273,7 +280,7 @@ function encodeFor(
   const request = Object.fromEntries(
     Object.entries(empty).map(([field, byDefault]) => {
       if (field === 'id') return [field, typeof byDefault === 'string' ? ids.call : numberOf(method.path, ids)];
-      if (field === 'name' && method.path.includes('Fleet')) return [field, ''];
+      if (field === 'name' && /Fleet|Units/.test(method.path)) return [field, ''];
       // Whatever is named by its own id is not named by its bot too.
       if (field === 'botId' && 'tokenId' in empty) return [field, ''];
       return [field, values[field] ?? byDefault];
@@ -310,8 +317,15 @@ const pathOf = (url: string, { instance, ids }: About): string =>
     .replace('jobs/:id', `jobs/${ids.job}`)
     .replace('devices/:id', `devices/${ids.device}`)
     .replace('calls/:id', `calls/${ids.call}`)
+    .replace(':serial', ids.serial)
+    .replace(':station', 'FAT')
     .replace(':botId', ids.bot)
-    .replace(':pattern', encodeURIComponent(ids.pattern)) + (url.endsWith('/devices') ? `?serial=${ids.serial}` : '');
+    .replace(':pattern', encodeURIComponent(ids.pattern)) +
+  (url.endsWith('/devices')
+    ? `?serial=${ids.serial}`
+    : url.startsWith('/api/v1/units/')
+      ? `?instance=${instance}`
+      : '');
 
 const bodyOf = (method: string, url: string, { session, ids }: About): unknown => {
   if (method !== 'POST') return undefined;
@@ -379,6 +393,7 @@ test('serves no method that the table does not know, and none is missing here', 
     'stationgrid.v1.Jobs',
     'stationgrid.v1.Results',
     'stationgrid.v1.Shopfloor',
+    'stationgrid.v1.Units',
   ]);
   expect(doors.http.routes.length).toBeGreaterThan(20);
 });

@@ -54,10 +54,10 @@ export const outputOption = (): Option =>
 const LIMIT_DEFAULT = 50;
 
 /** How much of a list is shown. */
-export const limited = (command: Command): Command =>
+export const limited = (command: Command, byDefault = LIMIT_DEFAULT): Command =>
   command.option(
     '--limit <n>',
     'at most so many entries; 0 for all',
     wholeNumber({ min: 0, max: 1_000_000 }),
-    LIMIT_DEFAULT,
+    byDefault,
   );

@@ -45,3 +45,23 @@ export const devicesGrammar = (parent: Command, enact: Enact): void => {
     .requiredOption('--reason <words>', 'why, for the record')
     .action(enact(async () => (await import('../devices.ts')).releaseDevice));
 };
+
+/** A unit's whole life, as a rule. */
+const UNIT_ENTRIES_DEFAULT = 1000;
+
+export const unitGrammar = (parent: Command, enact: Enact): void => {
+  limited(
+    asksFarm(
+      parent
+        .command('unit')
+        .description(
+          'Show what became of one unit, oldest first; or, with --station, whether it may run that station now: exit code 1 when not.',
+        ),
+    ),
+    UNIT_ENTRIES_DEFAULT,
+  )
+    .argument('<serial>', "the value of any of the unit's serials")
+    .option('--name <name>', "the serial's name, such as serials.serial_number (default: any)", '')
+    .option('--station <station>', 'no history: say whether the unit may run this station now, and why not')
+    .action(enact(async () => (await import('../unit.ts')).showUnit));
+};

@@ -4,11 +4,12 @@ import type { JobState } from '../../core/job.ts';
 import { invalid } from '../../core/refusal.ts';
 import type { Task } from '../../core/task.ts';
 import type { Verdict } from '../../core/verdict.ts';
+import type { UnitJob } from '../../farm/get-unit.ts';
 import type { JobView } from '../../farm/job-view.ts';
 import type { Any } from '../../gen/google/protobuf/any.ts';
 import {
   type EnqueueJobRequest,
-  type Job,
+  Job,
   JobState as JobStateNumber,
   OnFailed,
   Verdict as VerdictNumber,
@@ -101,6 +102,27 @@ const numberOfVerdict: Readonly<Record<Verdict, VerdictNumber>> = {
   PASSED: VerdictNumber.VERDICT_PASSED,
   FAILED: VerdictNumber.VERDICT_FAILED,
 };
+
+/** What became of a job, without what it asked for. */
+export const outcomeMessageOf = (job: UnitJob): Job => ({
+  ...Job.create(),
+  id: BigInt(job.id),
+  instance: job.instance,
+  station: job.station,
+  route: job.route ?? '',
+  attemptsMax: job.attemptsMax,
+  state: numberOfState[job.state],
+  heldBy: job.heldBy ?? '',
+  heldReason: job.heldReason ?? '',
+  attempts: job.attempts,
+  verdict: job.verdict === null ? VerdictNumber.VERDICT_UNSPECIFIED : numberOfVerdict[job.verdict],
+  reason: job.reason ?? '',
+  failure: job.failure ?? '',
+  botId: job.botId ?? '',
+  enqueueTime: timestampOf(job.enqueuedAt),
+  startTime: timestampOrUnset(job.startedAt),
+  endTime: timestampOrUnset(job.endedAt),
+});
 
 export const jobMessageOf = (job: JobView): Job => ({
   id: BigInt(job.id),

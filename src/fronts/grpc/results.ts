@@ -38,7 +38,7 @@ export const createResults = (home: Home): HandlersOf<ResultsService> => ({
     noteMessageOf(await annotateResults(home, { instance, id: idOf('job', jobId), note }, principalName(principal))),
 });
 
-const noteMessageOf = ({ at, author, note }: ResultNote): ResultNoteMessage => ({
+export const noteMessageOf = ({ at, author, note }: ResultNote): ResultNoteMessage => ({
   createTime: timestampOf(at),
   author,
   note,

@@ -7,6 +7,7 @@ import { IdentityService } from '../../gen/stationgrid/v1/identity.ts';
 import { JobsService } from '../../gen/stationgrid/v1/jobs.ts';
 import { ResultsService } from '../../gen/stationgrid/v1/results.ts';
 import { ShopfloorService } from '../../gen/stationgrid/v1/shopfloor.ts';
+import { UnitsService } from '../../gen/stationgrid/v1/units.ts';
 import { type BotsOptions, createBots } from './bots.ts';
 import { createService, type Service } from './endpoints.ts';
 import { createFleet } from './fleet.ts';
@@ -16,6 +17,7 @@ import { createReread } from './reread.ts';
 import { createReservations } from './reservations.ts';
 import { createResults } from './results.ts';
 import { createShopfloor } from './shopfloor.ts';
+import { createUnits } from './units.ts';
 import {
   botsVerbs,
   fleetVerbs,
@@ -24,6 +26,7 @@ import {
   reservationsVerbs,
   resultsVerbs,
   shopfloorVerbs,
+  unitsVerbs,
 } from './verbs.ts';
 
 export type ServicesParts = {
@@ -38,6 +41,7 @@ export const createServices = ({ home, bots, closing }: ServicesParts): readonly
   createService(ReservationsService, reservationsVerbs, createReservations(home, closing)),
   createService(JobsService, jobsVerbs, createJobs(home, closing)),
   createService(FleetService, fleetVerbs, createFleet(home)),
+  createService(UnitsService, unitsVerbs, createUnits(home)),
   createService(ShopfloorService, shopfloorVerbs, createShopfloor(home)),
   createService(ResultsService, resultsVerbs, createResults(home)),
   createService(IdentityService, identityVerbs, createIdentityService(home)),

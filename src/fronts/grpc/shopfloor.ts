@@ -76,7 +76,7 @@ const stateOf = (state: number): CallState => {
   return known;
 };
 
-const callMessageOf = (call: CallView): Call => ({
+export const callMessageOf = (call: CallView): Call => ({
   id: call.id,
   instance: call.instance,
   deviceId: BigInt(call.deviceId),

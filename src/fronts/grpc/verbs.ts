@@ -11,6 +11,7 @@ import type { IdentityService } from '../../gen/stationgrid/v1/identity.ts';
 import type { JobsService } from '../../gen/stationgrid/v1/jobs.ts';
 import type { ResultsService } from '../../gen/stationgrid/v1/results.ts';
 import type { ShopfloorService } from '../../gen/stationgrid/v1/shopfloor.ts';
+import type { UnitsService } from '../../gen/stationgrid/v1/units.ts';
 import type { Asking, AskingsOf } from './endpoints.ts';
 
 /** About an instance, not about a bot of it that would have to be the caller. */
@@ -107,6 +108,11 @@ export const fleetVerbs: AskingsOf<FleetService> = {
   releaseBot: { ...ofBot('release-bot'), reason: givenReason },
   getDevice: inInstance('get-device'),
   releaseDevice: { ...inInstance('release-device'), object: ({ id }) => `device ${id}`, reason: givenReason },
+};
+
+export const unitsVerbs: AskingsOf<UnitsService> = {
+  getUnit: inInstance('get-unit'),
+  checkStation: inInstance('check-station'),
 };
 
 export const shopfloorVerbs: AskingsOf<ShopfloorService> = {

@@ -12,6 +12,8 @@ type Asking = {
   readonly verb: Verb;
   /** What it is about, for the audit; for a bot's work its session. Left out: the verb says it all. */
   readonly object?: (params: Params, body: unknown) => string;
+  /** The instance stands in the query, not in the path; without one it is the empty one. */
+  readonly inQuery?: true;
 };
 type Params = Readonly<Record<string, string>>;
 
@@ -30,6 +32,9 @@ declare module 'fastify' {
 export const asks = (verb: Verb, object?: Asking['object']) => ({
   config: { asking: object === undefined ? { verb } : { verb, object } },
 });
+
+/** Of a route that names its instance in its query. */
+export const asksInQuery = (verb: Verb) => ({ config: { asking: { verb, inQuery: true } as const } });
 
 /** The object of a route under the id in its path. */
 export const numbered =
@@ -91,10 +96,10 @@ const originOf = ({ headers, ip, id, raw }: FastifyRequest): Origin => ({
   requestId: id,
 });
 
-const matterOf = ({ object }: Asking, { params, body }: FastifyRequest): Matter => {
+const matterOf = ({ object, inQuery }: Asking, { params, query, body }: FastifyRequest): Matter => {
   const named = toParams(params);
   return {
-    targets: targetsOf(named),
+    targets: inQuery === true ? [{ instance: textIn(query, 'instance'), botId: null }] : targetsOf(named),
     object: object?.(named, body) ?? '',
     reason: textIn(body, 'reason') || textIn(body, 'note'),
   };
@@ -103,7 +108,7 @@ const matterOf = ({ object }: Asking, { params, body }: FastifyRequest): Matter 
 const targetsOf = (params: Params): readonly Target[] =>
   params['instance'] === undefined ? [] : [{ instance: instanceOf(params), botId: null }];
 
-/** A text of a body that nobody has checked yet; empty: there is none. */
+/** A text of a body or query that nobody has checked yet; empty: there is none. */
 export const textIn = (body: unknown, key: string): string => {
   const members: readonly (readonly [string, unknown])[] =
     typeof body === 'object' && body !== null ? Object.entries(body) : [];

@@ -6,6 +6,7 @@ import { addBotTokens } from './identity.ts';
 import { addJobs } from './jobs.ts';
 import { addResults } from './results.ts';
 import { addShopfloor } from './shopfloor.ts';
+import { addUnits } from './units.ts';
 
 export type RestParts = {
   readonly home: Home;
@@ -17,6 +18,7 @@ export type RestParts = {
 export const restDoor: FastifyPluginCallback<RestParts> = (app, { home, closing }, done) => {
   addJobs(app, home, closing);
   addFleet(app, home);
+  addUnits(app, home);
   addShopfloor(app, home);
   addResults(app, home);
   addBotTokens(app, home);

@@ -1,6 +1,6 @@
 /** The HTTP door: health, metrics, and JSON for people with curl, on one port. */
 import type { IncomingMessage } from 'node:http';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
 import type { Admission } from '../../farm/admit.ts';
 import type { Home } from '../../farm/home.ts';
 import { admitRequests, asks, type Route } from './admit-requests.ts';
@@ -10,6 +10,7 @@ import { type DoorSign, indexHtml, indexJson } from './index-page.ts';
 import { addOperations, type Operations } from './operations.ts';
 import { type Problem, problem } from './problem.ts';
 import { restDoor, type RestParts } from './rest-door.ts';
+import { addShortUnits } from './units.ts';
 import { addWhoAmI } from './who-am-i.ts';
 
 export type HttpOptions = AppOptions &
@@ -48,8 +49,14 @@ export const addRoutes = async (
   addOperations(app, parts);
   addIndex(app, doors);
   addWhoAmI(app);
+  await app.register(shortUnits, { prefix: '/api/v1', home });
   await app.register(restDoor, { prefix: '/api/v1/instances/:instance', home, closing });
   return routes;
+};
+
+const shortUnits: FastifyPluginCallback<Pick<RestParts, 'home'>> = (app, { home }, done) => {
+  addShortUnits(app, home);
+  done();
 };
 
 const notHere = (

@@ -91,6 +91,7 @@ test('reflection names what is served, and no more', async () => {
     'stationgrid.v1.Jobs',
     'stationgrid.v1.Results',
     'stationgrid.v1.Shopfloor',
+    'stationgrid.v1.Units',
   ]);
 });
 

@@ -425,3 +425,41 @@ test('stopping ends a watch and leaves nothing open', async () => {
   expect((await watched).text.split('\n')).toHaveLength(2);
   await stopping;
 });
+
+test('a unit by any of its serials: its history, and whether it may run a station', async () => {
+  const { id } = await enqueue({ serials: { 'serials.mlb_serial_number': 'MLB-UNIT' } });
+  const { json, status } = await door.send('GET', `${LINE}/units/MLB-UNIT?pageSize=1`);
+  expect({ status, json }).toMatchObject({
+    status: 200,
+    json: {
+      device: { serials: { 'serials.mlb_serial_number': 'MLB-UNIT' } },
+      entries: [{ kind: 'JOB', jobId: id, station: 'FAT', job: { id, state: 'QUEUED' } }],
+      nextPageToken: '',
+      olderLeftOut: false,
+    },
+  });
+  expect(await door.send('GET', '/api/v1/units/MLB-UNIT?instance=line-1&pageSize=1')).toMatchObject({ status, json });
+  const check = await door.send('GET', `${LINE}/units/MLB-UNIT/stations/FAT`);
+  expect(check).toMatchObject({ status: 200, json: { mayRun: false, code: 'DUT_ABSENT', jobId: id } });
+  expect(await door.send('GET', '/api/v1/units/MLB-UNIT/stations/FAT?instance=line-1')).toMatchObject({
+    json: check.json,
+  });
+  for (const path of [`${LINE}/units/NOBODY`, '/api/v1/units/MLB-UNIT', `${LINE}/units/NOBODY/stations/FAT`]) {
+    expect(await door.send('GET', path)).toMatchObject({
+      status: 404,
+      json: {
+        reason: 'NO_SUCH_DEVICE',
+        detail: expect.stringMatching(/^No DUT of instance .* It gets its record when/),
+      },
+    });
+  }
+});
+
+test('no registration code is shown in the history of a unit', async () => {
+  const { job, serial } = await bot();
+  const code = `=${'CjAKIAAAABBBBCCCCDDDD'.repeat(3)}`;
+  await door.send('POST', `${LINE}/jobs/${job.id}/notes`, { body: { note: `activated with ${code}` } });
+  const text = JSON.stringify((await door.send('GET', `${LINE}/units/${serial.value}`)).json);
+  expect(text).toContain('activated with <redacted');
+  expect(text).not.toContain(code);
+});

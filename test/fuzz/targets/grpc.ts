@@ -15,6 +15,7 @@ const SERVICES = [
   'stationgrid.v1.Fleet',
   'stationgrid.v1.Shopfloor',
   'stationgrid.v1.Results',
+  'stationgrid.v1.Units',
 ];
 const methods = methodsOf(SERVICES);
 /** Calls that may be held for as long as their caller says. */

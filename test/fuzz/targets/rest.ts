@@ -72,6 +72,8 @@ export const routes: readonly Route[] = [
   { method: 'GET', path: '/devices', query: { serial: ['R-1'], name: ['serials.mlb_serial_number'] } },
   { method: 'GET', path: '/devices/{id}' },
   { method: 'POST', path: '/devices/{id}/release', body: reason },
+  { method: 'GET', path: '/units/{serial}', query: { name: ['serials.mlb_serial_number'], ...page } },
+  { method: 'GET', path: '/units/{serial}/stations/{station}', query: { name: ['serials.mlb_serial_number'] } },
   { method: 'GET', path: '/calls', query: { state: ['DEAD'], serial: ['R-1'], jobId: ['1'], ...page } },
   { method: 'GET', path: '/calls/{call}' },
   { method: 'POST', path: '/calls/{call}/retry', body: {} },
@@ -85,6 +87,8 @@ const drawn = (prng: Prng, share: number): Readonly<Record<string, string>> => (
   '{id}': prng.chance(share) ? oddText(prng) : String(prng.int(0, 12)),
   '{bot}': prng.chance(share) ? oddText(prng) : 'fuzz-bot',
   '{call}': prng.chance(share) ? oddText(prng) : UUID,
+  '{serial}': prng.chance(share) ? oddText(prng) : 'R-1',
+  '{station}': prng.chance(share) ? oddText(prng) : STATION,
 });
 
 /** A path has no bytes of its own beyond these; what else is meant is escaped, rightly or not. */

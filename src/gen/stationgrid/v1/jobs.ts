@@ -396,7 +396,7 @@ export interface ExplainJobRequest {
 export interface ExplainJobResponse {
   /**
    * The main reason as a code: `RUNNABLE`, `HELD`, `NO_SUCH_BOT`, `ALL_BUSY`, `DRAINED`, `DUT_BUSY`, `DUT_ABSENT`,
-   * `DUT_SETTLING`, `RUNNING`, `ENDED`, …
+   * `DUT_SETTLING`, `DUT_ASKED`, `RUNNING`, `ENDED`, …
    */
   readonly code: string;
   /** The same in words, with what to do about it. */
