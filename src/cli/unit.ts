@@ -33,18 +33,17 @@ const showHistory = async (
   value: string,
   { instance, name, limit, output }: UnitOptions,
 ): Promise<ExitCode> => {
-  let device: Device | undefined;
-  let olderLeftOut = false;
+  const replies: GetUnitResponse[] = [];
   const { entries, hasMore } = await readPages(
     limit,
     async (page) => {
       const reply = await farm.ask(UnitsService.getUnit, GetUnitRequest.create({ instance, name, value, ...page }));
-      device = reply.device;
-      olderLeftOut = reply.olderLeftOut;
+      replies.push(reply);
       return reply;
     },
     (reply) => reply.entries,
   );
+  const { device, olderLeftOut = false } = replies.at(-1) ?? {};
   if (output === 'json') {
     printJson(terminal, GetUnitResponse.toJSON({ device, entries, nextPageToken: '', olderLeftOut }));
   } else {

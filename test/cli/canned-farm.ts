@@ -15,8 +15,9 @@ import { FleetService } from '../../src/gen/stationgrid/v1/fleet.ts';
 import { JobsService } from '../../src/gen/stationgrid/v1/jobs.ts';
 import { ResultsService } from '../../src/gen/stationgrid/v1/results.ts';
 import { ShopfloorService } from '../../src/gen/stationgrid/v1/shopfloor.ts';
+import { UnitsService } from '../../src/gen/stationgrid/v1/units.ts';
 
-const services = { ...JobsService, ...FleetService, ...ShopfloorService, ...ResultsService };
+const services = { ...JobsService, ...FleetService, ...ShopfloorService, ...ResultsService, ...UnitsService };
 
 type Definitions = typeof services;
 type MethodName = keyof Definitions;
