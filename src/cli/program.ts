@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { EXIT, exitMeanings } from './exit-codes.ts';
 import { auditGrammar } from './grammar/audit.ts';
 import type { Enact } from './grammar/enact.ts';
+import { eventsGrammar } from './grammar/events.ts';
 import { botsGrammar, devicesGrammar, unitGrammar } from './grammar/fleet.ts';
 import { botTokenGrammar, jwtGrammar, whoAmIGrammar } from './grammar/identity.ts';
 import { jobGrammar } from './grammar/job.ts';
@@ -43,6 +44,7 @@ export const createProgram = (enact: Enact): Command => {
   bridgeGrammar(program, enact);
   dbGrammar(program, enact);
   auditGrammar(program, enact);
+  eventsGrammar(program, enact);
   jwtGrammar(program, enact);
   whoAmIGrammar(program, enact);
   configGrammar(program, enact);

@@ -249,6 +249,10 @@ const factorySchema = z.strictObject({
       'Where uploads are kept, and parameters and resources are found. One for all workers of a host, and for no other host.',
     byDefault: '`factory` in `data`',
   }),
+  messageLevel: z.enum(['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL']).default('DEBUG').register(says, {
+    meaning: 'Messages of Testlog below this level are accepted and dropped.',
+    byDefault: 'DEBUG: all are kept',
+  }),
   logPort: z
     .union([z.number(), z.string()])
     .transform(Number)

@@ -47,6 +47,8 @@ export type Verb =
   | 'read-health'
   | 'read-factory'
   | 'keep-upload'
+  | 'take-testlog'
+  | 'list-quarantined-events'
   | 'take-shopfloor-call';
 
 export type Rule = {
@@ -96,6 +98,7 @@ export const rules: Readonly<Record<Verb, Rule>> = {
   'create-reservation': submit,
   'get-reservation': read,
   'cancel-reservation': takeBack,
+  'list-quarantined-events': read,
   'list-bots': read,
   'get-bot': read,
   'quarantine-bot': operate,
@@ -126,6 +129,7 @@ export const rules: Readonly<Record<Verb, Rule>> = {
   // At the factory door: DUTs have no credentials that they could show (SECURITY.md).
   'read-factory': { of: 'anybody', roles: [], audited: false },
   'keep-upload': { of: 'anybody', roles: [], audited: false },
+  'take-testlog': { of: 'anybody', roles: [], audited: false },
   'take-shopfloor-call': { of: 'anybody', roles: [], audited: false },
 };
 

@@ -167,6 +167,16 @@ export const limitTable = {
     appendBatchBytesMax: [4 * MIB, 'Pieces of one file that share a commit, a larger one alone.'],
     appendsWaitingMax: [1000, 'Pieces that wait for one file; more are answered 503.'],
   },
+  testlog: {
+    requestBytesMax: [2 * GIB, 'One upload of events. Uploaders stop for good at one event that is larger, so never make it less than 2 GiB.'],
+    eventBytesMax: [4 * MIB, 'One event without its attachments; a larger one is put aside.'],
+    partsMax: [8192, 'Parts of one upload: events and attachments.'],
+    batchBytesMax: [16 * MIB, 'Events of one upload that share a commit.'],
+    batchEventsMax: [1024, 'As many events at most.'],
+    atOnceMax: [16, 'Uploads of events under way on one replica; more are answered 503.'],
+    keepDays: [90, 'Days for which events, and those that were put aside, are kept. 36500 is for ever.'],
+    forgottenMax: [5000, 'Most rows of each kind that one round of forgetting deletes.'],
+  },
   doors: {
     connectionsMax: [10_000, 'Connections open at once on one door of a replica. Any more are closed unheard.'],
     perAddressMax: [2000, 'Of these, from one address. An IPv6 address counts as its /64. Behind a proxy addresses are not counted.'],

@@ -6,8 +6,12 @@
 import { invalid } from './refusal.ts';
 import { bytesOf } from './text.ts';
 
-/** REPORT: kept beside whatever has its name. AUX_LOG: its name shows the latest. The others are appended to. */
-export type UploadKind = 'REPORT' | 'AUX_LOG' | 'EVENT_LOG' | 'CSV';
+/**
+ * REPORT: kept beside whatever has its name. AUX_LOG, and ATTACHMENT, which came along with an event of Testlog: its name shows
+ * the latest. The others are appended to.
+ */
+export type UploadKind = WholeKind | 'EVENT_LOG' | 'CSV';
+export type WholeKind = 'REPORT' | 'AUX_LOG' | 'ATTACHMENT';
 
 /** Of one part of a path, in bytes: what file systems take. */
 const PART_BYTES_MAX = 255;

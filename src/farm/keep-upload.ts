@@ -1,5 +1,6 @@
 /** Keeps a whole file that a DUT uploaded: under its name, and on record, before the DUT hears so. */
 import { Refusal } from '../core/refusal.ts';
+import type { WholeKind } from '../core/upload.ts';
 import {
   findSameReport,
   insertUploads,
@@ -13,8 +14,8 @@ import { type FarmSeams, transact } from './farm.ts';
 
 /** What is known of it before it has a name. */
 export type FileUpload = Omit<UploadRow, 'startsAt' | 'adopted' | 'path' | 'kind'> & {
-  readonly kind: 'REPORT' | 'AUX_LOG';
-  /** Uploads under the same key come one after the other: an aux log's path; null: a report, which shares its name with none. */
+  readonly kind: WholeKind;
+  /** Uploads under the same key come one after the other: the path of what shows the latest; null: a report, which shares its name with none. */
   readonly pathOf: string | null;
 };
 

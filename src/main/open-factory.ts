@@ -19,7 +19,7 @@ export const openFactory = async (
 ): Promise<FactoryDoor | null> => {
   const { factory: address, names } = config.doors;
   if (address === null) return null;
-  const { project, instance, logPort, folder } = config.factory;
+  const { project, instance, logPort, messageLevel, folder } = config.factory;
   const depot = await openFolder(folder ?? join(config.data, 'factory'), config);
   const cleared = await clearLeftovers(depot, {
     isAlive,
@@ -39,6 +39,7 @@ export const openFactory = async (
     project,
     instance,
     logPort,
+    messageLevel,
     scheme: config.tls === null ? 'http' : 'https',
   });
 

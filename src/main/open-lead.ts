@@ -1,4 +1,5 @@
 /** A replica stands for leadership. What is done once a farm, whatever the number of its replicas, is listed here. */
+import { forgetOldTestlog } from '../farm/forget-testlog.ts';
 import type { Home } from '../farm/home.ts';
 import { type Duty, Lead, leadershipTimes } from '../farm/lead.ts';
 import { lookAfterHistory } from '../farm/look-after-history.ts';
@@ -10,6 +11,7 @@ import type { Undo } from './undo.ts';
 const dutiesOf = (home: Home, told: Metrics['lead']): readonly Duty[] => [
   watchHorizon(home, told.eventsHeld),
   lookAfterHistory(home),
+  forgetOldTestlog(home),
 ];
 
 export const openLead = (

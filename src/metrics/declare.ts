@@ -113,6 +113,7 @@ export const metricTable = {
   stationgrid_factory_call_seconds: histogram(['method'], buckets.call, 'How long such calls took, from the headers to the answer.'),
   stationgrid_uploads_total: counter(['kind', 'fate'], 'Uploads of DUTs: kept, or repeated, which is to say there already.'),
   stationgrid_upload_bytes_total: counter(['kind'], 'Bytes of the uploads that were kept.'),
+  stationgrid_testlog_events_total: counter(['fate'], 'Events of Testlog: kept, repeated, which is to say there already, quarantined for people to look at, or dropped as below the level that is kept.'),
 
   // The replica and its database.
   stationgrid_replicas: farmGauge([], 'Replicas that were seen lately.'),

@@ -1,14 +1,14 @@
 /** Notes of what is being named, so that a crash between the name and the record leaves nothing that nobody knows of. */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { nthName, type ReportPath } from '../core/upload.ts';
+import { nthName, type ReportPath, type WholeKind } from '../core/upload.ts';
 import { blobPath, statOf } from './disk.ts';
 
 /** What the record will say of it, but for where it is. */
 export type Noted = {
   readonly id: string;
   readonly instance: string;
-  readonly kind: 'REPORT' | 'AUX_LOG';
+  readonly kind: WholeKind;
   readonly bytes: number;
   readonly sha256: string;
   readonly serial: string | null;

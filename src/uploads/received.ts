@@ -42,7 +42,8 @@ export const receive = (
 
   const openFile = async (): Promise<FileHandle> => {
     await checkRoom(folder, freeBytesMin);
-    return open(path, 'wx', FILE_MODE);
+    // What is large and has no file of its own in the end is read from here again.
+    return open(path, 'wx+', FILE_MODE);
   };
   const flush = async (): Promise<FileHandle> => {
     file ??= await openFile();

@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { decodeResponse, encodeCall, type XmlRpcValue } from '../../src/wire/xml-rpc.ts';
+import { eventField, FORM, formOf, message, MULTI } from '../fronts/factory/instalog-form.ts';
 import { filesBelow } from '../fronts/factory/open-factory.ts';
 import { eventually, freePort, openSite, PATIENCE_MS, type Site, type StandingFarm } from '../support/farm-site.ts';
 
@@ -16,7 +17,10 @@ const folder = (): string => join(site.folder, 'factory');
 beforeAll(async () => {
   site = await openSite({ lines: () => [] });
   port = await freePort();
-  farm = await site.farm('farm', { factory: `127.0.0.1:${port}`, set: ['limits.uploads.freeBytesMin=1 MiB'] });
+  farm = await site.farm('farm', {
+    factory: `127.0.0.1:${port}`,
+    set: ['limits.uploads.freeBytesMin=1 MiB', 'limits.testlog.batchEventsMax=1'],
+  });
   await farm.start();
 }, PATIENCE_MS);
 afterAll(() => site.close());
@@ -178,3 +182,34 @@ test(
     expect(growth).toBeLessThan(GROWTH_MIB);
   },
 );
+
+test('events that were committed before their answer are there once when the form comes again', async () => {
+  const uuids = ['first', 'second'];
+  const form = formOf(uuids.map((uuid) => eventField(message(uuid))));
+  const kept = (): Promise<readonly string[]> =>
+    site.database(async (db) => {
+      const { rows } = await db.query<{ uuid: string }>('select uuid from testlog_events order by uuid');
+      return rows.map(({ uuid }) => uuid);
+    });
+  const socket = connect({ port, host: '127.0.0.1' });
+  socket.on('error', () => undefined);
+  socket.write(
+    `POST /instalog HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: ${FORM}\r\nMulti-Event: True\r\n` +
+      `Content-Length: ${form.length}\r\n\r\n`,
+  );
+  // Each event has a commit of its own here. The last bytes are never sent, so that nothing is answered.
+  socket.write(form.subarray(0, form.lastIndexOf('"second"')));
+  await eventually(async () => {
+    if ((await kept()).length === 0) throw new Error('nothing is committed yet');
+  });
+  await farm.kill();
+  socket.destroy();
+  await farm.start();
+  const again = await fetch(`http://127.0.0.1:${port}/instalog`, {
+    method: 'POST',
+    headers: { 'content-type': FORM, ...MULTI },
+    body: new Uint8Array(form),
+  });
+  expect(again.status).toBe(200);
+  expect(await kept()).toEqual(uuids);
+});

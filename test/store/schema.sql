@@ -527,6 +527,28 @@ create table open_sends partition of call_sends (
   constraint open_sends_pkey PRIMARY KEY (call_id, number)
 ) FOR VALUES IN (NULL);
 
+create table quarantined_events (
+  id bigint generated always as identity not null,
+  instance text not null,
+  sha256 bytea not null,
+  bytes bigint not null,
+  reason text not null,
+  node_id text,
+  peer text not null,
+  event bytea,
+  path text,
+  attachments jsonb default '{}'::jsonb not null,
+  times bigint default 1 not null,
+  first_at timestamp with time zone default farm_now() not null,
+  last_at timestamp with time zone default farm_now() not null,
+  constraint quarantined_events_bytes_check CHECK ((bytes >= 0)),
+  constraint quarantined_events_check CHECK (((event IS NULL) = (path IS NOT NULL))),
+  constraint quarantined_events_instance_sha256_key UNIQUE (instance, sha256),
+  constraint quarantined_events_pkey PRIMARY KEY (id),
+  constraint quarantined_events_reason_check CHECK ((reason <> ''::text)),
+  constraint quarantined_events_sha256_check CHECK ((octet_length(sha256) = 32))
+);
+
 create table replicas (
   id uuid not null,
   started_at timestamp with time zone default farm_now() not null,
@@ -646,6 +668,50 @@ create table test_results_other partition of test_results (
 
 ) DEFAULT;
 
+create table testlog_events (
+  instance text not null,
+  uuid text not null,
+  number bigint generated always as identity not null,
+  type text not null,
+  device_id bigint,
+  test_run_id text,
+  received_at timestamp with time zone default farm_now() not null,
+  dut_time double precision not null,
+  node_id text,
+  peer text not null,
+  event jsonb not null,
+  attachments jsonb default '{}'::jsonb not null,
+  constraint testlog_events_check CHECK (((test_run_id IS NOT NULL) OR (type <> 'station.test_run'::text))),
+  constraint testlog_events_device_id_fkey FOREIGN KEY (device_id) REFERENCES devices(id),
+  constraint testlog_events_pkey PRIMARY KEY (instance, uuid),
+  constraint testlog_events_type_check CHECK ((type = ANY (ARRAY['station.test_run'::text, 'station.status'::text, 'station.init'::text, 'station.message'::text]))),
+  constraint testlog_events_uuid_check CHECK ((uuid <> ''::text))
+);
+
+create table testlog_runs (
+  instance text not null,
+  test_run_id text not null,
+  uuid text not null,
+  device_id bigint,
+  test_name text not null,
+  test_type text not null,
+  status text not null,
+  progress smallint not null,
+  seq bigint,
+  dut_time double precision not null,
+  started_at double precision not null,
+  ended_at double precision,
+  duration_s double precision,
+  job_id bigint,
+  lease_id uuid,
+  received_at timestamp with time zone default farm_now() not null,
+  constraint testlog_runs_check CHECK (((job_id IS NULL) = (lease_id IS NULL))),
+  constraint testlog_runs_device_id_fkey FOREIGN KEY (device_id) REFERENCES devices(id),
+  constraint testlog_runs_pkey PRIMARY KEY (instance, test_run_id),
+  constraint testlog_runs_status_check CHECK ((status = ANY (ARRAY['STARTING'::text, 'RUNNING'::text, 'UNKNOWN'::text, 'PASS'::text, 'FAIL'::text]))),
+  constraint testlog_runs_test_run_id_check CHECK ((test_run_id <> ''::text))
+);
+
 create table unsettled_calls partition of shopfloor_calls (
   constraint unsettled_calls_device_id_fkey FOREIGN KEY (device_id) REFERENCES lanes(device_id),
   constraint unsettled_calls_pkey PRIMARY KEY (id),
@@ -669,9 +735,9 @@ create table uploads (
   received_at timestamp with time zone default farm_now() not null,
   adopted boolean default false not null,
   constraint uploads_bytes_check CHECK ((bytes >= 0)),
-  constraint uploads_check CHECK (((starts_at IS NULL) = (kind = ANY (ARRAY['REPORT'::text, 'AUX_LOG'::text])))),
+  constraint uploads_check CHECK (((starts_at IS NULL) = (kind = ANY (ARRAY['REPORT'::text, 'AUX_LOG'::text, 'ATTACHMENT'::text])))),
   constraint uploads_depot_check CHECK ((depot <> ''::text)),
-  constraint uploads_kind_check CHECK ((kind = ANY (ARRAY['REPORT'::text, 'AUX_LOG'::text, 'EVENT_LOG'::text, 'CSV'::text]))),
+  constraint uploads_kind_check CHECK ((kind = ANY (ARRAY['REPORT'::text, 'AUX_LOG'::text, 'EVENT_LOG'::text, 'CSV'::text, 'ATTACHMENT'::text]))),
   constraint uploads_path_check CHECK (((path <> ''::text) AND (path !~ '(^|/)\.\.?(/|$)'::text) AND (path !~ '^/'::text))),
   constraint uploads_pkey PRIMARY KEY (id),
   constraint uploads_sha256_check CHECK ((octet_length(sha256) = 32)),
@@ -766,6 +832,8 @@ CREATE INDEX leases_open_of_session ON public.open_leases USING btree (session_n
 
 CREATE INDEX leases_pending ON public.open_leases USING btree (granted_at) WHERE (state = 'PENDING'::text);
 
+CREATE INDEX quarantined_events_last ON public.quarantined_events USING btree (last_at);
+
 CREATE INDEX result_notes_of_job ON public.result_notes USING btree (job_id, id);
 
 CREATE INDEX settled_calls_by_id ON ONLY public.settled_calls USING btree (id);
@@ -779,6 +847,16 @@ CREATE INDEX shopfloor_calls_of_job ON ONLY public.shopfloor_calls USING btree (
 CREATE INDEX test_results_of_job ON ONLY public.test_results USING btree (job_id, id);
 
 CREATE INDEX test_results_of_lease ON ONLY public.test_results USING btree (lease_id, test_id);
+
+CREATE INDEX testlog_events_of_device ON public.testlog_events USING btree (device_id, number) WHERE (device_id IS NOT NULL);
+
+CREATE INDEX testlog_events_of_run ON public.testlog_events USING btree (instance, test_run_id) WHERE (test_run_id IS NOT NULL);
+
+CREATE INDEX testlog_events_received ON public.testlog_events USING btree (received_at);
+
+CREATE INDEX testlog_runs_of_device ON public.testlog_runs USING btree (device_id, received_at) WHERE (device_id IS NOT NULL);
+
+CREATE INDEX testlog_runs_received ON public.testlog_runs USING btree (received_at);
 
 CREATE INDEX shopfloor_calls_questions ON public.unsettled_calls USING btree (device_id, "position") WHERE gate;
 
@@ -858,6 +936,8 @@ grant delete, insert, select, update on open_leases to stationgrid;
 
 grant delete, insert, select, update on open_sends to stationgrid;
 
+grant delete, insert, select, update on quarantined_events to stationgrid;
+
 grant delete, insert, select, update on replicas to stationgrid;
 
 grant delete, insert, select, update on requirements to stationgrid;
@@ -879,6 +959,10 @@ grant delete, insert, select, update on tallies to stationgrid;
 grant delete, insert, select, update on test_results to stationgrid;
 
 grant delete, insert, select, update on test_results_other to stationgrid;
+
+grant delete, insert, select, update on testlog_events to stationgrid;
+
+grant delete, insert, select, update on testlog_runs to stationgrid;
 
 grant delete, insert, select, update on unsettled_calls to stationgrid;
 

@@ -8,5 +8,7 @@ export type FactoryCounts = {
     readonly outcome: 'answered' | 'fault' | 'later' | 'repeat';
     readonly seconds: number;
   }) => void;
+  /** Events of Testlog. @param fate dropped: below the level that is kept. */
+  readonly told: (fate: 'kept' | 'repeated' | 'quarantined' | 'dropped', events: number) => void;
   readonly uploaded: (kind: UploadKind, fate: 'kept' | 'repeated', bytes: number) => void;
 };

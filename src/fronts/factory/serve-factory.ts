@@ -3,7 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { CannotStart } from '../../core/cannot-start.ts';
 import type { Admission } from '../../farm/admit.ts';
-import type { FarmSeams } from '../../farm/farm.ts';
+import type { Farm } from '../../farm/farm.ts';
 import { takeShopfloorCall } from '../../farm/take-shopfloor-call.ts';
 import { createHttpServer } from '../../listen/create-http-server.ts';
 import type { Names } from '../../listen/guard.ts';
@@ -11,6 +11,8 @@ import type { Entrance } from '../../listen/keep-door.ts';
 import type { Depot } from '../../uploads/depot.ts';
 import { answerBroken } from './broken-requests.ts';
 import type { FactoryCounts } from './counts.ts';
+import { createInstalog } from './instalog.ts';
+import type { MessageLevel } from './judge-event.ts';
 import { createMethods } from './methods.ts';
 import { createParameters } from './parameters.ts';
 import { createResends } from './resends.ts';
@@ -20,7 +22,7 @@ import { takeRequest } from './take-request.ts';
 import { createUploads } from './uploads.ts';
 
 export type FactoryOptions = {
-  readonly farm: FarmSeams;
+  readonly farm: Farm;
   readonly admission: Admission;
   readonly entrance: Entrance;
   readonly names: Names;
@@ -31,6 +33,8 @@ export type FactoryOptions = {
   readonly instance: string;
   /** Null: the door's own port, as the DUT calls it, and 4. */
   readonly logPort: number | null;
+  /** Messages of Testlog below it are accepted and dropped. */
+  readonly messageLevel: MessageLevel;
   /** By which DUTs reach the door, a proxy before it included. */
   readonly scheme: 'http' | 'https';
 };
@@ -48,20 +52,22 @@ export const serveFactory = async (options: FactoryOptions): Promise<FactoryDoor
   const { farm, entrance, depot, instance, address } = options;
   const { limits, clock } = farm;
   const resources = createResources(depot.root, options.scheme);
+  const uploads = createUploads({ farm, depot, instance, counts: options.counts });
   const methods = createMethods({
     clock,
     project: options.project,
     logPort: options.logPort,
     resources,
     parameters: createParameters(join(depot.root, 'parameters')),
-    uploads: createUploads({ farm, depot, instance, counts: options.counts }),
+    uploads,
     shopfloor: (method, params, { peer }) => takeShopfloorCall(farm, { instance, method, params, peer }),
   });
   const resends = createResends(clock, limits.factory);
   const calls = createCalls({ ...options, methods, resends });
+  const instalog = createInstalog({ ...options, uploads });
   const take = (request: IncomingMessage, response: ServerResponse): void => {
     request.socket.setTimeout(limits.factory.stallMs);
-    takeRequest(request, response, { calls, resources, boundTo: address.host, names: options.names }).catch(
+    takeRequest(request, response, { calls, instalog, resources, boundTo: address.host, names: options.names }).catch(
       (error: unknown) => {
         farm.log.error({ err: error }, 'a request to the factory door failed by a fault of ours');
         response.destroy();

@@ -148,10 +148,10 @@ const perform = async (
 };
 
 const MAPPED = /^::ffff:(?=\d+\.)/i;
-const addressOf = ({ socket }: IncomingMessage): string => (socket.remoteAddress ?? '').replace(MAPPED, '');
+export const addressOf = ({ socket }: IncomingMessage): string => (socket.remoteAddress ?? '').replace(MAPPED, '');
 
 /** DUTs have no credentials, so none are looked at. */
-const originOf = ({ socket }: IncomingMessage, peer: string): Origin => ({
+export const originOf = ({ socket }: IncomingMessage, peer: string): Origin => ({
   credentials: { bearer: null, certificate: null },
   peer: `${peer}:${socket.remotePort ?? ''}`,
   requestId: null,
@@ -171,5 +171,5 @@ const send = (request: IncomingMessage, response: ServerResponse, said: Said): v
   response.end(said.body);
 };
 
-const sendLater = (response: ServerResponse, words: string, retryMs: number): void =>
+export const sendLater = (response: ServerResponse, words: string, retryMs: number): void =>
   say(response, 503, words, { 'Retry-After': Math.ceil(retryMs / 1000) });

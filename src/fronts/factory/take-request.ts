@@ -1,6 +1,7 @@
 /** Which of the door's things a request is for. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { guard, type Names } from '../../listen/guard.ts';
+import type { Instalog } from './instalog.ts';
 import type { Resources } from './resources.ts';
 import { say } from './say.ts';
 import { sendResource } from './send-resource.ts';
@@ -8,6 +9,7 @@ import type { Calls } from './take-call.ts';
 
 export type RequestParts = {
   readonly calls: Calls;
+  readonly instalog: Instalog;
   readonly resources: Resources;
   readonly boundTo: string;
   readonly names: Names;
@@ -16,7 +18,7 @@ export type RequestParts = {
 export const takeRequest = async (
   request: IncomingMessage,
   response: ServerResponse,
-  { calls, resources, boundTo, names }: RequestParts,
+  { calls, instalog, resources, boundTo, names }: RequestParts,
 ): Promise<void> => {
   const { method = '', headers } = request;
   const refused = guard({ host: headers.host, origin: headers.origin }, { boundTo, names });
@@ -38,6 +40,7 @@ export const takeRequest = async (
     say(response, 501, CALLS_BY_POST);
     return;
   }
+  if (path === '/instalog') return instalog.take(request, response);
   if (path === '/webapps/resourcemap' || path === '/resourcemap') return answerMap(request, response, resources);
   if (path.startsWith('/webapps/')) {
     say(response, 405, 'There is no such web app here.', { Allow: '' });

@@ -10,6 +10,7 @@ import {
   eventLogPath,
   type ReportName,
   reportPath,
+  type WholeKind,
 } from '../../core/upload.ts';
 import { type Appended, appendUploads } from '../../farm/append-uploads.ts';
 import { type Batcher, createBatcher, tooBusy } from '../../farm/batcher.ts';
@@ -24,6 +25,8 @@ import type { FactoryCounts } from './counts.ts';
 export type Uploads = {
   readonly report: (peer: string, blob: Received, name: ReportName) => Promise<void>;
   readonly auxLog: (peer: string, contents: Received, name: string) => Promise<void>;
+  /** @param path its own, for good. @param serial of the DUT; null: nobody knows. */
+  readonly attachment: (peer: string, contents: Received, path: string, serial: string | null) => Promise<void>;
   readonly event: (peer: string, chunk: Received, name: string) => Promise<void>;
   readonly csvRow: (peer: string, cells: readonly CsvCell[], name: string) => Promise<void>;
 };
@@ -50,7 +53,7 @@ export const createUploads = ({ farm, depot, instance, counts }: UploadParts): U
   );
 
   const keep = async (
-    kind: 'REPORT' | 'AUX_LOG',
+    kind: WholeKind,
     received: Received,
     given: { readonly where: Parameters<Depot['placing']>[1]; readonly name: ReportName; readonly peer: string },
   ): Promise<void> => {
@@ -84,6 +87,8 @@ export const createUploads = ({ farm, depot, instance, counts }: UploadParts): U
     report: (peer, blob, name) => keep('REPORT', blob, { where: reportPath(name, farm.clock.now()), name, peer }),
     auxLog: (peer, contents, name) =>
       keep('AUX_LOG', contents, { where: auxLogPath(name, farm.clock.now()), name: NO_NAME, peer }),
+    attachment: (peer, contents, path, serial) =>
+      keep('ATTACHMENT', contents, { where: path, name: { ...NO_NAME, serial }, peer }),
     event: (peer, { bytes, sha256, read }, name) =>
       append({ kind: 'EVENT_LOG', path: eventLogPath(name, farm.clock.now()) }, { bytes, sha256, read, peer }),
     csvRow: (peer, cells, name) => append({ kind: 'CSV', path: csvPath(name) }, { ...textPiece(csvRow(cells)), peer }),

@@ -6,6 +6,7 @@ import { addBotTokens } from './identity.ts';
 import { addJobs } from './jobs.ts';
 import { addResults } from './results.ts';
 import { addShopfloor } from './shopfloor.ts';
+import { addTestlog } from './testlog.ts';
 import { addUnits } from './units.ts';
 
 export type RestParts = {
@@ -21,6 +22,7 @@ export const restDoor: FastifyPluginCallback<RestParts> = (app, { home, closing 
   addUnits(app, home);
   addShopfloor(app, home);
   addResults(app, home);
+  addTestlog(app, home);
   addBotTokens(app, home);
   done();
 };

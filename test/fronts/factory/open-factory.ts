@@ -49,7 +49,7 @@ export async function openFactory(
     readonly clock?: Clock;
     readonly folder?: string;
     readonly database?: FreshDatabase;
-  } & Partial<Pick<FactoryOptions, 'project' | 'logPort' | 'names'>> = {},
+  } & Partial<Pick<FactoryOptions, 'project' | 'logPort' | 'names' | 'messageLevel'>> = {},
 ): Promise<TestFactory> {
   const database = options.database ?? (await freshDatabase());
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), `stationgrid-test-${process.pid}-factory-`));
@@ -79,11 +79,15 @@ export async function openFactory(
     depot,
     counts: {
       called: ({ method, outcome }) => void counted.push(`${method} ${outcome}`),
+      told: (fate, events) => {
+        if (events > 0) counted.push(`testlog ${fate} ${events}`);
+      },
       uploaded: (kind, fate, bytes) => void counted.push(`${kind} ${fate} ${bytes}`),
     },
     project: options.project ?? null,
     instance: 'line-1',
     logPort: options.logPort ?? null,
+    messageLevel: options.messageLevel ?? 'DEBUG',
     scheme: 'http',
   });
   const url = `http://${door.address}`;

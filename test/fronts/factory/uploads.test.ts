@@ -92,6 +92,13 @@ describe('under load', () => {
     );
   });
 
+  test('a piece of an event log that is too large for memory is kept, too', async () => {
+    const factory = await open();
+    const text = 'event: long\n'.repeat(100_000);
+    expect(await factory.call('UploadEvent', 'log', bytes(text))).toEqual(TRUE);
+    expect([...factory.files('umpire_data/eventlog').values()]).toEqual([text]);
+  });
+
   test('two replicas that share a folder append to one file, and lose nothing', async () => {
     const one = await open();
     const other = await open({ folder: one.folder, database: one.database });

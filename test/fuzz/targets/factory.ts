@@ -4,7 +4,7 @@ import { createMethods } from '../../../src/fronts/factory/methods.ts';
 import { encodeCall } from '../../../src/wire/xml-rpc.ts';
 import type { Prng } from '../../sim/prng.ts';
 import type { Input, Told } from '../input.ts';
-import { oddText } from '../mutate.ts';
+import { mutated, mutatedJson, oddText } from '../mutate.ts';
 import type { Site } from '../site.ts';
 import type { Target } from '../target.ts';
 import { callSoup } from '../xml-soup.ts';
@@ -29,7 +29,42 @@ const soup = (prng: Prng): Buffer => {
   return Buffer.from(body.toString('latin1').replace(/<methodName>[^<]*<\/methodName>/, named), 'latin1');
 };
 
+const BOUNDARY = 'fuzz';
+const EVENT = {
+  ...{
+    type: 'station.test_run',
+    uuid: 'u',
+    apiVersion: '0.21',
+    time: 1,
+    testRunId: 'r',
+    testName: 'l:SMT.T',
+    testType: 't',
+  },
+  ...{ status: 'PASS', startTime: 1, serialNumbers: { serial_number: 'R-1' } },
+  parameters: { a: { type: 'measurement', group: 'g', data: [{ numericValue: 1 }] } },
+};
+
+/** A form of events, in which anything may be wrong. */
+const form = (prng: Prng): Input => {
+  const fields = Array.from({ length: prng.int(0, 6) }, () => {
+    const event = prng.pick([EVENT, [EVENT, {}], { __type__: 'Event', payload: EVENT, attachments: { a: 'a' } }]);
+    const text = JSON.stringify(prng.chance(0.5) ? mutatedJson(prng, event) : event);
+    const body = Buffer.from(prng.chance(0.2) ? oddText(prng) : text);
+    const name = prng.pick(['event', 'event', 'event', 'a', '', '../x']);
+    const head = `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n`;
+    return Buffer.concat([Buffer.from(head), body, Buffer.from('\r\n')]);
+  });
+  const whole = Buffer.concat([...fields, Buffer.from(`--${BOUNDARY}--\r\n`)]);
+  const body = prng.chance(0.3) ? mutated(prng, whole) : whole;
+  const head = {
+    ...{ path: '/instalog', method: 'POST', type: `multipart/form-data; boundary=${BOUNDARY}` },
+    ...(prng.chance(0.8) ? { multi: 'True' } : {}),
+  };
+  return { what: `a form of ${String(body.length)} bytes to /instalog`, head, body };
+};
+
 const make = (prng: Prng): Input => {
+  if (prng.chance(0.3)) return form(prng);
   const body = prng.chance(0.5) ? upload(prng) : soup(prng);
   const [path, method] = [prng.chance(0.8) ? '/' : prng.pick(PATHS), prng.chance(0.95) ? 'POST' : 'PUT'];
   return { what: `${method} of ${String(body.length)} bytes to ${path}`, head: { path, method }, body };
@@ -48,7 +83,10 @@ const ask = (site: Site, { head, body }: Pick<Input, 'head' | 'body'>): Promise<
       path: head['path'] ?? '/',
       agent: false,
       timeout: PATIENCE_MS,
-      headers: { 'content-length': body.length, 'content-type': 'text/xml' },
+      headers: {
+        ...{ 'content-length': body.length, 'content-type': head['type'] ?? 'text/xml' },
+        ...(head['multi'] === undefined ? {} : { 'multi-event': head['multi'] }),
+      },
     });
     request.on('timeout', () => request.destroy(new Error('no answer')));
     request.on('error', resolve);

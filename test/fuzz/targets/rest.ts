@@ -62,6 +62,7 @@ export const routes: readonly Route[] = [
   { method: 'GET', path: '/jobs/{id}/results' },
   { method: 'POST', path: '/jobs/{id}/notes', body: { note: 'tried by chance' } },
   { method: 'POST', path: '/results', body: { session: `${LINE}/${UUID}`, leaseId: UUID, results: [result] } },
+  { method: 'GET', path: '/quarantined-events', query: page },
   { method: 'GET', path: '/bots', query: { pattern: ['*'], connected: ['true'], ...page } },
   { method: 'GET', path: '/bots/{bot}' },
   { method: 'POST', path: '/bots/{bot}/quarantine', body: reason },

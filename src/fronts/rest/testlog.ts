@@ -1,0 +1,18 @@
+/** /api/v1/instances/{instance}/quarantined-events */
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { Farm } from '../../farm/farm.ts';
+import { listQuarantinedEvents } from '../../farm/list-quarantined-events.ts';
+import { asks } from './admit-requests.ts';
+import { instanceOf, pageQuery, readQuery } from './read.ts';
+
+const query = z.strictObject(pageQuery);
+
+export const addTestlog = (app: FastifyInstance, farm: Farm): void => {
+  app.get<{ Params: { readonly instance: string } }>(
+    '/quarantined-events',
+    asks('list-quarantined-events'),
+    ({ params, query: asked }) =>
+      listQuarantinedEvents(farm, { instance: instanceOf(params), ...readQuery(query, asked) }),
+  );
+};
