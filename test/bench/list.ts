@@ -21,6 +21,8 @@ import { measure as stop } from './measures/18-stop.ts';
 import { measure as replicas } from './measures/19-replicas.ts';
 import { measure as reconnect } from './measures/20-reconnect.ts';
 import { measure as wholeJobs } from './measures/21-whole-jobs.ts';
+import { measure as factoryCalls } from './measures/22-factory-calls.ts';
+import { measure as factoryUploads } from './measures/23-factory-uploads.ts';
 
 export const measures: readonly Measure[] = [
   update,
@@ -44,4 +46,6 @@ export const measures: readonly Measure[] = [
   replicas,
   reconnect,
   wholeJobs,
+  factoryCalls,
+  factoryUploads,
 ];

@@ -1,6 +1,6 @@
 /** The servers that are measured: real processes, each with the probe in it, alike on both sides of a comparison. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import type { Usage } from './probe.ts';
 const COMMAND = fileURLToPath(new URL('../../src/cli/stationgrid.mjs', import.meta.url));
 const ECHO = fileURLToPath(new URL('./echo-server.ts', import.meta.url));
 const SCRAPE = fileURLToPath(new URL('./scrape-server.ts', import.meta.url));
+const BARE_HTTP = fileURLToPath(new URL('./http-server.ts', import.meta.url));
 const PROBE = new URL('./probe.ts', import.meta.url).href;
 
 /** A server's process, whichever it is. */
@@ -87,6 +88,19 @@ export const startEcho = async (place: Place, { holds = false, nodeFlags = [] }:
   const server = watch(`echo-${started}`, place, [...nodeFlags, ECHO, ...(holds ? ['hold'] : [])]);
   return { ...server, address: await server.said(/^gRPC (\S+)/) };
 };
+
+/** Node's own HTTP server, which answers every call with the same bytes and keeps what is put there in a folder. */
+export const startBareHttp = async (place: Place, answer: Buffer): Promise<BareHttpServer> => {
+  started += 1;
+  const name = `http-${started}`;
+  const folder = join(place.folder, name);
+  mkdirSync(folder);
+  const server = watch(name, place, [BARE_HTTP, folder, answer.toString('base64')]);
+  return { ...server, address: await server.said(/^HTTP (\S+)/) };
+};
+
+/** Its address is that of its HTTP door, `host:port`. */
+export type BareHttpServer = Watched & { readonly address: string };
 
 /** A replica's door for operations, with so many bots in its memory. */
 export type ScrapeServer = Watched & { readonly url: string };

@@ -15,11 +15,13 @@ import { removeAbandoned } from '../support/remove-abandoned.ts';
 import { urlOf } from '../support/test-server.ts';
 import { type BenchFarm, type FarmChanges, openFarm } from './open-farm.ts';
 import {
+  type BareHttpServer,
   type BareServer,
   type EchoOptions,
   type ServeOptions,
   type ScrapeServer,
   type ServingProcess,
+  startBareHttp,
   startEcho,
   startScrape,
   startServe,
@@ -45,6 +47,8 @@ export type BenchSite = {
   readonly serve: (options: ServeOptions) => Promise<ServingProcess>;
   /** A bare grpc-js server of the Bots service, in a process of its own: what the farm is compared with. */
   readonly echo: (options?: EchoOptions) => Promise<BareServer>;
+  /** Node's own HTTP server, which answers every call with these bytes, in a process of its own. */
+  readonly bareHttp: (answer: Buffer) => Promise<BareHttpServer>;
   /** The farm's metrics behind their own door, with so many bots in memory. */
   readonly scrape: (bots: number) => Promise<ScrapeServer>;
   /** Farms and servers that still run are ended: a measure that failed must not disturb the next. */
@@ -106,6 +110,7 @@ export const openBenchSite = async ({ profiles = null }: SiteOptions = {}): Prom
     openFarm: async (url, changes = {}) => keep(undo, await openFarm(url, changes)),
     serve: async (options) => keep(undo, await startServe({ folder, profiles }, options)),
     echo: async (options = {}) => keep(undo, await startEcho({ folder, profiles }, options)),
+    bareHttp: async (answer) => keep(undo, await startBareHttp({ folder, profiles }, answer)),
     scrape: async (bots) => keep(undo, await startScrape({ folder, profiles }, bots)),
     clear,
     close,

@@ -1,0 +1,30 @@
+/** A farm with a factory door, beside node's own HTTP server that answers as it does. */
+import { freePort } from './free-port.ts';
+import { bodyOfAnswer } from './http-calls.ts';
+import type { Bench } from './measure.ts';
+
+export type FactoryPair = {
+  /** `host:port` of the factory door. */
+  readonly door: string;
+  /** The same of the bare server. */
+  readonly bare: string;
+  readonly close: () => Promise<void>;
+};
+
+export const PING = Buffer.from('<?xml version="1.0"?><methodCall><methodName>Ping</methodName><params/></methodCall>');
+
+export const openFactoryPair = async ({ site }: Bench): Promise<FactoryPair> => {
+  const database = await site.database('factory');
+  const door = `127.0.0.1:${await freePort()}`;
+  const farm = await site.serve({ database, words: ['--factory', door] });
+  const bare = await site.bareHttp(await bodyOfAnswer(`http://${door}/`, PING));
+  return {
+    door,
+    bare: bare.address,
+    close: async () => {
+      await bare.close();
+      await farm.close();
+      await database.drop();
+    },
+  };
+};
