@@ -5,6 +5,7 @@ import { openPool, prepareDatabase } from './main/open-database.ts';
 import { hearReplace } from './main/hear-replace.ts';
 import { type Doors, openDoors } from './main/open-doors.ts';
 import { openFarm } from './main/open-farm.ts';
+import { openLogSync } from './main/open-log-sync.ts';
 import { ownOperations } from './main/own-operations.ts';
 import { type PrimaryParts, servePrimary } from './main/serve-primary.ts';
 import { stopOn, type Undo, unwind } from './main/undo.ts';
@@ -37,6 +38,7 @@ const serveAlone = async (config: Config, log: Log, signal: AbortSignal): Promis
     const url = await prepareDatabase(config, log, undo);
     const pool = await openPool(url, config, log, undo);
     const farm = await openFarm(config, log, { url, pool, undo });
+    await openLogSync(config, log, undo);
     const doors = await openDoors(config, farm, { operations: ownOperations(farm), undo });
     log.info({ ...doors, replica: farm.home.replica }, 'the farm serves');
     return { ...doors, stopped: stopOn(signal, log, undo) };

@@ -253,6 +253,11 @@ const factorySchema = z.strictObject({
     meaning: 'Messages of Testlog below this level are accepted and dropped.',
     byDefault: 'DEBUG: all are kept',
   }),
+  rsync: z.string().min(1, 'is empty; name the program, or say none').default('rsync').register(says, {
+    meaning:
+      'The rsync that takes logs of DUTs at `logPort`: the farm runs it as a daemon and starts it again when it ends. `none`: it runs none. rsync has neither TLS nor credentials: beyond loopback it is run only where `doors.iKnowThatAnyoneOnThisNetworkCanFalsifyResults` is set.',
+    byDefault: 'rsync, where it is installed',
+  }),
   logPort: z
     .union([z.number(), z.string()])
     .transform(Number)
@@ -260,7 +265,7 @@ const factorySchema = z.strictObject({
     .nullable()
     .default(null)
     .register(says, {
-      meaning: 'What GetFactoryLogPort answers: where an rsync daemon takes the logs of DUTs. The farm runs none.',
+      meaning: 'What GetFactoryLogPort answers, and where the rsync daemon takes the logs of DUTs.',
       byDefault: "the door's own port, as the DUT calls it, and 4",
     }),
 });

@@ -177,6 +177,14 @@ export const limitTable = {
     keepDays: [90, 'Days for which events, and those that were put aside, are kept. 36500 is for ever.'],
     forgottenMax: [5000, 'Most rows of each kind that one round of forgetting deletes.'],
   },
+  logSync: {
+    connectionsMax: [100, 'DUTs that the rsync daemon serves at once; further ones come again by themselves.'],
+    stallMs: [60 * SECOND, 'A DUT that sends the daemon nothing for this long is cut off.'],
+    backoffMinMs: [1 * SECOND, 'Ceiling of the first wait before a daemon that ended is started again; doubles with each end.'],
+    backoffMaxMs: [60 * SECOND, 'Longest such wait.'],
+    steadyMs: [60 * SECOND, 'The waits begin anew after it has run this long.'],
+    stopMs: [3 * SECOND, 'A daemon that was told to stop and still runs after this is killed.'],
+  },
   doors: {
     connectionsMax: [10_000, 'Connections open at once on one door of a replica. Any more are closed unheard.'],
     perAddressMax: [2000, 'Of these, from one address. An IPv6 address counts as its /64. Behind a proxy addresses are not counted.'],

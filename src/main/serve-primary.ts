@@ -13,6 +13,7 @@ import { forkWith } from '../workers/fork.ts';
 import { Supervisor } from '../workers/supervisor.ts';
 import type { Replace } from './hear-replace.ts';
 import { prepareDatabase } from './open-database.ts';
+import { openLogSync } from './open-log-sync.ts';
 import { type Doors, openOpsDoor } from './open-doors.ts';
 import { stopOn, type Undo, unwind } from './undo.ts';
 import { VERSION } from './version.ts';
@@ -47,6 +48,7 @@ export const servePrimary = async (
     const operations = operationsOf(supervisor, metrics);
     // Open before the workers are there and until they are gone, so that it can be asked what is missing.
     const opsUrl = await openOps(config, { log, metrics, operations, undo });
+    await openLogSync(config, log, undo);
     replace.by(() => roll(supervisor, log, reread));
     undo.push(() => supervisor.stop());
     process.once('exit', () => {

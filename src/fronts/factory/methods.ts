@@ -120,7 +120,7 @@ const logPortMethod = ({ logPort }: MethodParts): Method =>
   reads({
     params: [],
     types: ['int'],
-    doc: 'The port of the rsync daemon that takes the logs of DUTs.',
+    doc: 'The port of the rsync daemon that takes the logs of DUTs, in its module system_logs.',
     answer: (_, { host }) => logPort ?? portOf(host) + LOG_PORT_OFFSET,
   });
 
