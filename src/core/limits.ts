@@ -185,6 +185,11 @@ export const limitTable = {
     steadyMs: [60 * SECOND, 'The waits begin anew after it has run this long.'],
     stopMs: [3 * SECOND, 'A daemon that was told to stop and still runs after this is killed.'],
   },
+  downloads: {
+    slots: [10, 'DUTs that may download payloads at once, of those that ask for a slot.'],
+    silentMs: [80 * SECOND, 'A DUT not heard of for this long has left the queue for downloads.'],
+    waitingMax: [5000, 'DUTs in that queue of one replica; more are answered 503.'],
+  },
   doors: {
     connectionsMax: [10_000, 'Connections open at once on one door of a replica. Any more are closed unheard.'],
     perAddressMax: [2000, 'Of these, from one address. An IPv6 address counts as its /64. Behind a proxy addresses are not counted.'],

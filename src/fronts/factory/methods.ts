@@ -8,6 +8,7 @@ import type { XmlRpcValue } from '../../wire/xml-rpc.ts';
 import { type Arguments, type Binaries, binaryOf, rowOf, structOf, textOf, textOrNil } from './arguments.ts';
 import type { Parameters } from './parameters.ts';
 import type { Resources } from './resources.ts';
+import { umpireDutOf } from './umpire-dut.ts';
 import type { Uploads } from './uploads.ts';
 
 /** Where a call came from, and what came with it. */
@@ -109,8 +110,8 @@ const plainMethods = ({ clock, project, resources }: MethodParts): readonly (rea
       reads({
         params: ['x_umpire_dut'],
         types: ['string', 'struct'],
-        doc: 'Where the list of payloads of the active bundle is; empty: there is none. What the DUT says of itself is not looked at.',
-        answer: (_, { host }) => resources.payloadUrl(host),
+        doc: 'Where the list of payloads of the bundle for this DUT is; empty: there is none.',
+        answer: ([dut], { host }) => resources.payloadUrl(host, umpireDutOf(dut)),
       }),
     ],
   ];

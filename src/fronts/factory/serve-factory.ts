@@ -11,6 +11,7 @@ import type { Entrance } from '../../listen/keep-door.ts';
 import type { Depot } from '../../uploads/depot.ts';
 import { answerBroken } from './broken-requests.ts';
 import type { FactoryCounts } from './counts.ts';
+import { createDownloadSlots } from './download-slots.ts';
 import { createInstalog } from './instalog.ts';
 import type { MessageLevel } from './judge-event.ts';
 import { createMethods } from './methods.ts';
@@ -51,7 +52,7 @@ export type FactoryDoor = {
 export const serveFactory = async (options: FactoryOptions): Promise<FactoryDoor> => {
   const { farm, entrance, depot, instance, address } = options;
   const { limits, clock } = farm;
-  const resources = createResources(depot.root, options.scheme);
+  const resources = createResources(depot.root, options);
   const uploads = createUploads({ farm, depot, instance, counts: options.counts });
   const methods = createMethods({
     clock,
@@ -64,15 +65,21 @@ export const serveFactory = async (options: FactoryOptions): Promise<FactoryDoor
   });
   const resends = createResends(clock, limits.factory);
   const calls = createCalls({ ...options, methods, resends });
+  const slots = createDownloadSlots({ clock, newId: farm.newId, limits: limits.downloads });
   const instalog = createInstalog({ ...options, uploads });
   const take = (request: IncomingMessage, response: ServerResponse): void => {
     request.socket.setTimeout(limits.factory.stallMs);
-    takeRequest(request, response, { calls, instalog, resources, boundTo: address.host, names: options.names }).catch(
-      (error: unknown) => {
-        farm.log.error({ err: error }, 'a request to the factory door failed by a fault of ours');
-        response.destroy();
-      },
-    );
+    takeRequest(request, response, {
+      calls,
+      instalog,
+      slots,
+      resources,
+      boundTo: address.host,
+      names: options.names,
+    }).catch((error: unknown) => {
+      farm.log.error({ err: error }, 'a request to the factory door failed by a fault of ours');
+      response.destroy();
+    });
   };
   const server = createHttpServer(take, {
     entrance,
