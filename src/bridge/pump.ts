@@ -189,10 +189,11 @@ export class Pump {
     for (let due: Due | null = first; due !== null;) {
       const outcome = await this.#send(shopfloor, due);
       const goesOn = shopfloor.breaker.kind === 'closed' && due.streak < STREAK_MAX && !this.#stopping.signal.aborted;
-      const { text, calls } = this.#farm.limits;
+      const { text, calls, devices } = this.#farm.limits;
       const answer = takeAnswer(outcome, {
         wordsBytesMax: text.reasonBytesMax,
-        replyKeptBytesMax: calls.replyKeptBytesMax,
+        // Of what a DUT asked, all is kept: it is handed on from there.
+        replyKeptBytesMax: due.call.said === null ? calls.replyKeptBytesMax : devices.recordBytesMax,
       });
       const sinceMs = this.#now();
       const recorded = await this.#record({ call: due.call, ...answer, goesOn }, this.#givingUp.signal);

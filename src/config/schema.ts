@@ -244,6 +244,11 @@ const factorySchema = z.strictObject({
     meaning: 'The instance that the DUTs of this door belong to.',
     byDefault: '""',
   }),
+  unanswered: z.enum(['queue', 'fault']).default('queue').register(says, {
+    meaning:
+      'What a DUT is told when the shopfloor does not answer its call within `limits.external.answer`. The call is kept in either case: `queue` answers `{}` and the DUT goes on, `fault` stops it until its operator tries again.',
+    byDefault: '`queue`',
+  }),
   folder: z.string().min(1, 'is empty; name a folder').nullable().default(null).register(says, {
     meaning:
       'Where uploads are kept, and parameters and resources are found. One for all workers of a host, and for no other host.',

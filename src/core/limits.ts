@@ -158,6 +158,12 @@ export const limitTable = {
     resendsMax: [20_000, 'Calls whose answer is kept for that; beyond it the oldest go.'],
     binariesMax: [16, 'Binary values of one call.'],
   },
+  external: {
+    answerMs: [8 * SECOND, 'A DUT that calls the shopfloor by the factory door is answered within this, whatever the shopfloor does. DUTs give up after 10 s.'],
+    lookMs: [1 * SECOND, 'Whoever waits for that answer looks for it at least this often, in case a wake was missed.'],
+    silentMs: [24 * HOUR, 'A station that a DUT runs by itself is lost when the DUT has not called for this long. A RUNIN is silent for 20 h.'],
+    crossingsMax: [5, 'So often a call of a DUT starts over because others about the same DUT were quicker; then it is answered 503.'],
+  },
   uploads: {
     fileBytesMax: [8 * GIB, 'One report or aux log.'],
     appendBytesMax: [32 * MIB, 'One piece of an event log, or one row of a CSV file.'],

@@ -62,3 +62,9 @@ export const callOfEvent = (station: string, event: string): OwedCall => ({
   station,
   event,
 });
+
+/** A call that a DUT makes by itself, told on as it was made. */
+export const callOfDut = (
+  method: ShopfloorMethod,
+  said: Partial<Pick<OwedCall, 'station' | 'testId' | 'status' | 'event' | 'details'>>,
+): OwedCall => ({ ...blank, station: '', ...said, method });

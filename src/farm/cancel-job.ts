@@ -65,6 +65,10 @@ const cancel = async (
   const [lease] = leases;
   if (lease !== undefined) {
     settleLease(farm, ledger, lease, { event: 'CANCEL_ASKED', why: job.cancelReason, completion: null });
+    // Nobody is there who could be asked to stop, and would acknowledge it.
+    if (lease.sessionName === null) {
+      settleLease(farm, ledger, lease, { event: 'CANCEL_GRACE_PASSED', why: job.cancelReason, completion: null });
+    }
   } else {
     const wasAtHead = job.heldBy !== 'ROUTE';
     closeGate(farm, ledger, job, job.cancelReason);
@@ -73,7 +77,7 @@ const cancel = async (
     advanceRoute(farm, ledger, job, wasAtHead);
   }
   await writeLedger(db, ledger);
-  return { outcome: lease === undefined ? 'CANCELLED' : 'CANCELLING', ledger };
+  return { outcome: lease === undefined || lease.sessionName === null ? 'CANCELLED' : 'CANCELLING', ledger };
 };
 
 export const noSuchJob = (job: { readonly instance: string; readonly id: number }): Refusal =>

@@ -73,6 +73,8 @@ export type Wake =
   | { readonly kind: 'session'; readonly name: string }
   /** The job has a new event: for those who watch it. */
   | { readonly kind: 'job'; readonly id: number }
+  /** A call that a DUT made was sent, and it is known how that ended: for whoever waits for its answer. */
+  | { readonly kind: 'call'; readonly id: string }
   /** Calls are owed in some lane. */
   | { readonly kind: 'lanes' }
   /** Drains changed. */

@@ -166,7 +166,7 @@ const newLease = (
   { seeker, offer, deviceId }: Assignment<Looking, Candidate>,
   jobs: ReadonlyMap<number, { readonly row: JobRow; readonly task: JobTask }>,
   records: ReadonlyMap<number, DeviceRecord>,
-): NewLease => {
+): NewLease & { readonly sessionName: string } => {
   const found = jobs.get(offer.id);
   if (found === undefined) throw new Error(`job ${String(offer.id)} vanished while it was locked`);
   const { row, task } = found;

@@ -55,7 +55,8 @@ const rendered = (
 ): string | null => {
   try {
     if (record === null) throw new Error(`device ${String(head.deviceId)} has no record`);
-    return render(head, dottedRecord(record));
+    // What the DUT said goes before what is remembered of it.
+    return render(head, { ...dottedRecord(record), ...head.said });
   } catch (cause) {
     farm.log.error({ err: cause, call: head.id, method: head.method }, 'a shopfloor call cannot be rendered');
     return null;

@@ -191,6 +191,7 @@ const tell = (
   { end, step }: Pick<Step, 'end' | 'step'>,
   dropped: readonly DroppedKey[],
 ): void => {
+  if (end.call.said !== null) ledger.wakes.push({ kind: 'call', id: end.call.id });
   const kind: FarmEventKind | null =
     step.state === 'DELIVERED' ? 'CALL_DELIVERED' : step.state === 'DEAD' ? 'CALL_DEAD' : null;
   const { id, instance, jobId, leaseId, deviceId, method, station, testId } = end.call;

@@ -21,6 +21,8 @@ export type LeaseStep = {
   /** In words, for the record and, at a bad end, for the shopfloor. */
   readonly why: string;
   readonly completion: Completion | null;
+  /** Whoever has the lease tells the shopfloor of this step itself: the step owes no call. */
+  readonly isTold?: true;
 };
 
 /** What the steps need of the farm. */
@@ -30,7 +32,7 @@ export type SettleSeams = Pick<FarmSeams, 'lineOf' | 'newId' | 'limits'>;
 export const settleLease = (seams: SettleSeams, ledger: Ledger, lease: LeaseRow, step: LeaseStep): boolean => {
   const cell = leaseTable[lease.state][step.event];
   if (cell === 'repeat' || cell === 'moot') return false;
-  const attempt = attemptOf(seams, ledger, lease);
+  const attempt = attemptOf(seams, ledger, lease, step.isTold !== true);
   const { job } = attempt;
   // Who has results has run, also one that then declines: the shopfloor hears no result outside of an attempt.
   const tells = !cell.stale && (step.completion?.results.length ?? 0) > 0;
@@ -58,13 +60,13 @@ type Attempt = {
   readonly owe: (calls: readonly OwedCall[]) => void;
 };
 
-const attemptOf = (seams: SettleSeams, ledger: Ledger, lease: LeaseRow): Attempt => {
+const attemptOf = (seams: SettleSeams, ledger: Ledger, lease: LeaseRow, tells = true): Attempt => {
   const job = jobOf(ledger, lease);
   // An instance that was taken out of the configuration still settles what it had begun; it only owes no calls.
   const line: Line | null = seams.lineOf(lease.instance);
   const rule = line === null ? null : (ruleOf(line, lease.station) ?? line.anyStation);
   const { deviceId } = lease;
-  const owes = hasShopfloor(line) && deviceId !== null && lease.station !== '';
+  const owes = tells && hasShopfloor(line) && deviceId !== null && lease.station !== '';
   return {
     lease,
     job,
@@ -116,8 +118,12 @@ const askToCancel = (ledger: Ledger, { lease, job }: Attempt): true => {
   lease.cancelAskedAt = ledger.now;
   moveJob(ledger, job, 'CANCEL_ASKED');
   ledger.events.push(about('CANCEL_ASKED', lease, { reason: job.cancelReason ?? '' }));
-  ledger.wakes.push({ kind: 'session', name: lease.sessionName });
+  wakeHolder(ledger, lease);
   return true;
+};
+
+const wakeHolder = (ledger: Ledger, { sessionName }: LeaseRow): void => {
+  if (sessionName !== null) ledger.wakes.push({ kind: 'session', name: sessionName });
 };
 
 /** The lease ends: results, verdict, calls, the job's own move, and who must know. */
@@ -142,7 +148,7 @@ const close = (seams: SettleSeams, ledger: Ledger, attempt: Attempt, cell: Lease
     ledger.settling.push({ id: lease.deviceId, forMs: seams.limits.jobs.dutGraceMs, reason: step.why });
   }
   if (lease.deviceId !== null) ledger.wakes.push({ kind: 'device', id: lease.deviceId });
-  ledger.wakes.push({ kind: 'session', name: lease.sessionName });
+  wakeHolder(ledger, lease);
   if (!moveJob(ledger, job, event)) return;
   const result = completion?.result ?? null;
   // Also of a lease that was being cancelled: its submitter may want to know what came of it (R-RES-3).

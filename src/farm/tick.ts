@@ -15,6 +15,7 @@ import { refreshSession } from './refresh-session.ts';
 import { botKey, dropSession, type Session, type SessionTable } from './sessions.ts';
 import { readRequirements } from '../store/jobs.ts';
 import { sweepJobs, sweepLeases, sweepSessions } from './sweep.ts';
+import { sweepExternal } from './sweep-external.ts';
 import { answered, unanswered } from './vouch.ts';
 
 /** What a tick leaves for the next one. */
@@ -134,7 +135,10 @@ const isStillHeld = (sessions: SessionTable, { name, leaseId, state }: TickAnswe
 /** Each part by itself: what cannot be done in one of them must not keep the others from being done. */
 const settleDue = async (home: Home, { due, amnesty }: TickAnswer): Promise<void> => {
   if (due.sessions && !amnesty) await owned(home, sweepSessions(home));
-  if (due.leases) await owned(home, sweepLeases(home));
+  if (due.leases) {
+    await owned(home, sweepLeases(home));
+    await owned(home, sweepExternal(home));
+  }
   // A matching bot, busy or not, stops the clock of a match timeout.
   if (due.jobs)
     await owned(

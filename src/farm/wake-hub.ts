@@ -144,6 +144,8 @@ const isWake = (value: unknown): value is Wake => {
       return typeof wake['instance'] === 'string' && typeof wake['botId'] === 'string';
     case 'session':
       return typeof wake['name'] === 'string';
+    case 'call':
+      return typeof wake['id'] === 'string';
     case 'lanes':
     case 'drains':
     case 'tokens':

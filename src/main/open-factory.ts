@@ -14,12 +14,12 @@ import type { OpenFarm } from './open-farm.ts';
 /** Null: none is wanted. */
 export const openFactory = async (
   config: Config,
-  { home, metrics }: Pick<OpenFarm, 'home' | 'metrics'>,
+  { home, metrics, ask }: Pick<OpenFarm, 'home' | 'metrics' | 'ask'>,
   { admission, entrances }: { readonly admission: Admission; readonly entrances: Entrances },
 ): Promise<FactoryDoor | null> => {
   const { factory: address, names } = config.doors;
   if (address === null) return null;
-  const { project, instance, logPort, messageLevel, folder } = config.factory;
+  const { project, instance, logPort, messageLevel, folder, unanswered } = config.factory;
   const depot = await openFolder(folder ?? join(config.data, 'factory'), config);
   const cleared = await clearLeftovers(depot, {
     isAlive,
@@ -38,6 +38,12 @@ export const openFactory = async (
     counts: metrics.factory,
     project,
     instance,
+    unanswered,
+    ask: async (of, method, params) => {
+      const outcome = await ask(of, method, params);
+      if (outcome === null || outcome.kind === 'answered' || outcome.kind === 'fault') return outcome;
+      return { kind: 'unanswered', why: outcome.why };
+    },
     logPort,
     messageLevel,
     scheme: config.tls === null ? 'http' : 'https',

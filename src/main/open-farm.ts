@@ -1,6 +1,7 @@
 /** A replica without its doors: its memory of sessions, its heartbeat, its wakes, its pump, its gates. */
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
+import { type Asker, createAsker } from '../bridge/ask-shopfloor.ts';
 import { Pump } from '../bridge/pump.ts';
 import { createShopfloorClient } from '../bridge/shopfloor-client.ts';
 import { type Config, linesOf, shopfloorUrls } from '../config.ts';
@@ -24,6 +25,8 @@ import { VERSION } from './version.ts';
 export type OpenFarm = {
   readonly home: Home;
   readonly metrics: Metrics;
+  /** A question of a DUT to the shopfloor of an instance. */
+  readonly ask: Asker['ask'];
   /** Hears of every heartbeat, whether or not it was answered. */
   readonly onBeat: (hear: () => void) => void;
 };
@@ -59,17 +62,8 @@ export const openFarm = async (
     ticker?.soon();
   });
   const home = openHome({ ...seams, wake: hub.wake, onWake: hub.onWake });
-  const calledAt = shopfloorUrls(config);
-  const pump = new Pump({
-    farm: home,
-    createClient: (shopfloorUrl) =>
-      createShopfloorClient({
-        url: calledAt.get(shopfloorUrl)?.reveal() ?? shopfloorUrl,
-        clock: processClock,
-        callTimeoutMs: config.limits.calls.timeoutMs,
-        bodyMaxBytes: config.limits.calls.bodyBytesMax,
-      }),
-  });
+  const { pump, asker } = openBridge(config, home);
+  undo.push(() => Promise.resolve(asker.close()));
   const gatekeeper = new Gatekeeper(home);
   const showTick = createTickShow(metrics.gauges, { home, pump, lines });
   const beats = createBeats();
@@ -95,7 +89,24 @@ export const openFarm = async (
     gatekeeper.start();
     undo.push(() => gatekeeper.stop());
   }
-  return { home, metrics, onBeat: beats.hear };
+  return { home, metrics, ask: asker.ask, onBeat: beats.hear };
+};
+
+/** Owed calls and questions have clients of their own: they are patient for different times. */
+const openBridge = (config: Config, home: Home): { readonly pump: Pump; readonly asker: Asker } => {
+  const calledAt = shopfloorUrls(config);
+  const { calls, external } = config.limits;
+  const clientFor = (callTimeoutMs: number) => (shopfloorUrl: string) =>
+    createShopfloorClient({
+      url: calledAt.get(shopfloorUrl)?.reveal() ?? shopfloorUrl,
+      clock: processClock,
+      callTimeoutMs,
+      bodyMaxBytes: calls.bodyBytesMax,
+    });
+  return {
+    pump: new Pump({ farm: home, createClient: clientFor(calls.timeoutMs) }),
+    asker: createAsker(home, clientFor(external.answerMs)),
+  };
 };
 
 /** Doors open when the heart beats already. */

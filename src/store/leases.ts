@@ -14,7 +14,8 @@ export type LeaseRow = {
   readonly lostAfterMs: number;
   readonly grantedAt: Date;
   readonly botId: string;
-  sessionName: string;
+  /** Null: the DUT runs the station by itself, and no bot has the lease. */
+  sessionName: string | null;
   state: LeaseState;
   echoedAt: Date | null;
   /** When its bot first left it out of a report; null: the last one showed it. */
@@ -115,7 +116,9 @@ export type NewLease = {
   readonly id: string;
   readonly jobId: number;
   readonly instance: string;
-  readonly sessionName: string;
+  /** Null: no bot's. */
+  readonly sessionName: string | null;
+  /** Of no bot's: the address of the DUT. */
   readonly botId: string;
   readonly deviceId: number | null;
   readonly station: string;

@@ -9,6 +9,8 @@ export type CallToOwe = OwedCall & {
   readonly jobId: number | null;
   readonly leaseId: string | null;
   readonly attempt: number;
+  /** What the DUT said of itself, of a call that it made by the factory door. */
+  readonly said?: Readonly<Record<string, unknown>>;
 };
 
 /**
@@ -37,12 +39,12 @@ export const oweCalls = async (db: Queryable, calls: readonly CallToOwe[]): Prom
        returning l.device_id, l.next_position - grown.n as first
      )
      insert into unsettled_calls (id, instance, device_id, position, job_id, lease_id, attempt, method, station, test_id,
-                                  status, event, details, gate)
+                                  status, event, details, gate, said)
      select r.id, r.instance, r."deviceId", taken.first + r."offset", r."jobId", r."leaseId", r.attempt, r.method,
-            r.station, r."testId", r.status, r.event, r.details, r.gate
+            r.station, r."testId", r.status, r.event, r.details, r.gate, r.said
      from jsonb_to_recordset($2::jsonb) as r(
        id uuid, instance text, "deviceId" bigint, "offset" integer, "jobId" bigint, "leaseId" uuid, attempt integer,
-       method text, station text, "testId" text, status text, event text, details jsonb, gate boolean)
+       method text, station text, "testId" text, status text, event text, details jsonb, gate boolean, said jsonb)
      join taken on taken.device_id = r."deviceId"`,
     [asJson([...perLane].map(([deviceId, n]) => ({ deviceId, n }))), asJson(placed)],
   );

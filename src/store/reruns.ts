@@ -1,10 +1,11 @@
 /** A station enqueued again because the shopfloor asked for it. */
 import type { Queryable } from './transaction.ts';
 
-/** What a job was enqueued as; null: there is no such job, or it is no station's work. */
+/** What a job was enqueued as; null: there is no such job, it is no station's work, or its DUT runs it and no bot could. */
 export const readRequestId = async (db: Queryable, jobId: number): Promise<string | null> => {
   const { rows } = await db.query<{ requestId: string }>(
-    `select request_id as "requestId" from jobs where id = $1 and work is not null`,
+    `select request_id as "requestId" from jobs where id = $1 and work is not null
+       and not exists (select from leases l where l.job_id = jobs.id and l.session_name is null)`,
     [jobId],
   );
   return rows[0]?.requestId ?? null;

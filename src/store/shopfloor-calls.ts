@@ -18,6 +18,8 @@ export type HeadCall = OwedCall & {
   readonly body: string | null;
   readonly sends: number;
   readonly faults: number;
+  /** What the DUT said of itself with it; null: it made no such call. */
+  readonly said: Readonly<Record<string, unknown>> | null;
 };
 
 /** A head, and of which record it is to be rendered; null: it has its body. */
@@ -28,7 +30,7 @@ export const readHeads = async (db: Queryable, deviceIds: readonly number[]): Pr
   if (deviceIds.length === 0) return [];
   const { rows } = await db.query<HeadCall & { readonly record: DeviceRecord | null }>(
     `select c.id, c.instance, c.device_id as "deviceId", c.position, c.job_id as "jobId", c.lease_id as "leaseId", c.attempt,
-            c.method, c.station, c.test_id as "testId", c.status, c.event, c.details, c.gate, c.body, c.sends, c.faults,
+            c.method, c.station, c.test_id as "testId", c.status, c.event, c.details, c.gate, c.body, c.sends, c.faults, c.said,
             case when c.body is null then
               (select to_jsonb(record) from (select ${RECORD_COLUMNS} from devices d where d.id = c.device_id) record)
             end as record

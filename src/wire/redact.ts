@@ -58,3 +58,10 @@ function hide(value: unknown): unknown {
 function redacted(text: string): string {
   return `<redacted ${text.length} chars>`;
 }
+
+const REDACTED = /<redacted(?: \d+ chars)?>/;
+
+/** Whether something was taken out of it, at any depth. */
+export function isRedacted(value: unknown): boolean {
+  return REDACTED.test(JSON.stringify(value));
+}

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { CannotStart } from '../../core/cannot-start.ts';
 import type { Admission } from '../../farm/admit.ts';
 import type { Farm } from '../../farm/farm.ts';
-import { takeShopfloorCall } from '../../farm/take-shopfloor-call.ts';
 import { createHttpServer } from '../../listen/create-http-server.ts';
 import type { Names } from '../../listen/guard.ts';
 import type { Entrance } from '../../listen/keep-door.ts';
@@ -18,6 +17,7 @@ import { createMethods } from './methods.ts';
 import { createParameters } from './parameters.ts';
 import { createResends } from './resends.ts';
 import { createResources } from './resources.ts';
+import { type AskShopfloor, createShopfloor, type Unanswered } from './shopfloor.ts';
 import { createCalls } from './take-call.ts';
 import { takeRequest } from './take-request.ts';
 import { createUploads } from './uploads.ts';
@@ -32,6 +32,8 @@ export type FactoryOptions = {
   readonly counts: FactoryCounts;
   readonly project: string | null;
   readonly instance: string;
+  readonly unanswered: Unanswered;
+  readonly ask: AskShopfloor;
   /** Null: the door's own port, as the DUT calls it, and 4. */
   readonly logPort: number | null;
   /** Messages of Testlog below it are accepted and dropped. */
@@ -54,6 +56,7 @@ export const serveFactory = async (options: FactoryOptions): Promise<FactoryDoor
   const { limits, clock } = farm;
   const resources = createResources(depot.root, options);
   const uploads = createUploads({ farm, depot, instance, counts: options.counts });
+  const shopfloor = createShopfloor(options);
   const methods = createMethods({
     clock,
     project: options.project,
@@ -61,7 +64,7 @@ export const serveFactory = async (options: FactoryOptions): Promise<FactoryDoor
     resources,
     parameters: createParameters(join(depot.root, 'parameters')),
     uploads,
-    shopfloor: (method, params, { peer }) => takeShopfloorCall(farm, { instance, method, params, peer }),
+    shopfloor: (method, params, { peer }) => shopfloor(method, params, peer),
   });
   const resends = createResends(clock, limits.factory);
   const calls = createCalls({ ...options, methods, resends });

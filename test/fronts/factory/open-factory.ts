@@ -4,6 +4,10 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createAsker } from '../../../src/bridge/ask-shopfloor.ts';
+import { Pump } from '../../../src/bridge/pump.ts';
+import { createShopfloorClient } from '../../../src/bridge/shopfloor-client.ts';
+import type { Farm } from '../../../src/farm/farm.ts';
 import type { Clock } from '../../../src/core/clock.ts';
 import type { Limits } from '../../../src/core/limits.ts';
 import { type FactoryDoor, type FactoryOptions, serveFactory } from '../../../src/fronts/factory/serve-factory.ts';
@@ -11,10 +15,11 @@ import { type Depot, openDepot } from '../../../src/uploads/depot.ts';
 import { decodeResponse, encodeCall, type XmlRpcValue } from '../../../src/wire/xml-rpc.ts';
 import { openAdmission } from '../../support/admission.ts';
 import { type FreshDatabase, freshDatabase } from '../../support/database.ts';
-import { createTestFarm } from '../../support/farm.ts';
+import { createTestFarm, testLine, testRule } from '../../support/farm.ts';
 import { plainEntrance } from '../../support/plain-entrance.ts';
 
 export type TestFactory = {
+  readonly farm: Farm;
   readonly database: FreshDatabase;
   readonly door: FactoryDoor;
   readonly depot: Depot;
@@ -49,7 +54,10 @@ export async function openFactory(
     readonly clock?: Clock;
     readonly folder?: string;
     readonly database?: FreshDatabase;
-  } & Partial<Pick<FactoryOptions, 'project' | 'logPort' | 'names' | 'messageLevel'>> = {},
+    /** Where the line's shopfloor is; none by default. */
+    readonly shopfloorUrl?: string;
+    readonly stations?: readonly string[];
+  } & Partial<Pick<FactoryOptions, 'project' | 'logPort' | 'names' | 'messageLevel' | 'unanswered'>> = {},
 ): Promise<TestFactory> {
   const database = options.database ?? (await freshDatabase());
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), `stationgrid-test-${process.pid}-factory-`));
@@ -59,10 +67,18 @@ export async function openFactory(
   const log = { info: say('info'), warn: say('warn'), error: say('error') };
   const { limits = {}, clock } = options;
   const uploads = { freeBytesMin: 1, ...limits.uploads };
+  const { shopfloorUrl = null, stations = [] } = options;
+  const rules = new Map(stations.map((station) => [station, testRule({ station })]));
+  const lines = [testLine({ shopfloorUrl, stations: rules })];
   const farm = {
-    ...createTestFarm({ database, limits: { ...limits, uploads }, ...(clock === undefined ? {} : { clock }) }),
+    ...createTestFarm({ database, lines, limits: { ...limits, uploads }, ...(clock === undefined ? {} : { clock }) }),
     log,
   };
+  const clientFor = (callTimeoutMs: number) => (to: string) =>
+    createShopfloorClient({ url: to, clock: farm.clock, callTimeoutMs });
+  const asker = createAsker(farm, clientFor(farm.limits.external.answerMs));
+  const pump = new Pump({ farm, createClient: clientFor(farm.limits.calls.timeoutMs) });
+  if (shopfloorUrl !== null) pump.start();
   const depot = await openDepot({
     root: folder,
     freeBytesMin: farm.limits.uploads.freeBytesMin,
@@ -86,6 +102,13 @@ export async function openFactory(
     },
     project: options.project ?? null,
     instance: 'line-1',
+    unanswered: options.unanswered ?? 'queue',
+    ask: async (...asked) => {
+      const outcome = await asker.ask(...asked);
+      return outcome === null || outcome.kind === 'answered' || outcome.kind === 'fault'
+        ? outcome
+        : { kind: 'unanswered', why: outcome.why };
+    },
     logPort: options.logPort ?? null,
     messageLevel: options.messageLevel ?? 'DEBUG',
     scheme: 'http',
@@ -98,6 +121,7 @@ export async function openFactory(
       headers: { 'content-type': 'text/xml', ...headers },
     });
   return {
+    farm,
     database,
     door,
     depot,
@@ -125,6 +149,8 @@ export async function openFactory(
     },
     close: async () => {
       await door.stop();
+      await pump.stop();
+      asker.close();
       if (options.database === undefined) await database.drop();
       if (options.folder === undefined) rmSync(folder, { recursive: true, force: true });
     },

@@ -153,27 +153,41 @@ say(server.NotifyStart, {})
     ]);
   });
 
-  test('is told that shopfloor calls are not taken here, and never that they were', async () => {
+  test('tells a line without a shopfloor its life, and has nobody to ask', async () => {
     const said = await ask(`
 data = {'serials.mlb_serial_number': 'C123', 'factory.a': None}
-say(server.GetVersion)
 say(server.NotifyStart, data, 'SMT')
+say(server.UpdateTestResult, data, 'a', 'PASSED')
+say(server.UpdateTestResult, data, 'b', 'PASSED', None)
+say(server.UpdateTestResult, data, 'c', 'FAILED', {'error_message': 'x'})
 say(server.NotifyEnd, data, 'SMT')
 say(server.NotifyEvent, data, 'Finalize')
-say(server.GetDeviceInfo, data)
-say(server.ActivateRegCode, 'u', 'g', 'h')
-say(server.UpdateTestResult, data, 'a', 'PASSED')
-say(server.UpdateTestResult, data, 'a', 'PASSED', None)
-say(server.UpdateTestResult, data, 'a', 'FAILED', {'error_message': 'x'})
 say(server.Finalize, 'SN1')
 say(server.FinalizeFQC, 'SN1')
+say(server.GetVersion)
+say(server.GetDeviceInfo, data)
+say(server.ActivateRegCode, 'u', 'g', 'h')
+say(server.UpdateTestResult, data, 'a', 'ACTIVE')
+say(server.NotifyStart, {'factory.a': 1}, 'SMT')
+say(server.NotifyStart, {'serials.mlb_serial_number': 'C' * 300}, 'SMT')
+say(server.NotifyStart, data, '')
 `);
-    expect(said).toHaveLength(11);
-    for (const answer of said)
-      expect(answer).toEqual([
-        -32500,
-        expect.stringMatching(/^NotImplementedError: This farm does not take shopfloor calls/),
-      ]);
+    const alone = (method: string) => [
+      -32500,
+      `RuntimeError: Instance "line-1" has no shopfloor, so nobody can answer ${method}. Give its line one.`,
+    ];
+    const bad = (words: string) => [-32500, `ValueError: ${words}`];
+    expect(said).toEqual([
+      ...Array.from({ length: 8 }, () => ({})),
+      ...['GetVersion', 'GetDeviceInfo', 'ActivateRegCode'].map(alone),
+      bad('status is "ACTIVE"; it must be one of PASSED, FAILED, SKIPPED, FAILED_AND_WAIVED.'),
+      bad('The data of this NotifyStart names no serial number, so nobody knows which DUT it is about.'),
+      bad('serials.mlb_serial_number has 300 bytes; at most 256 are allowed. Shorten it.'),
+      bad('The station is empty. Give it.'),
+    ]);
+    const { rows } = await factory.database.pool.query('select station, state, verdict, reason, bot_id from jobs');
+    const ended = { station: 'SMT', state: 'FINISHED', verdict: 'FAILED', reason: 'c: FAILED', bot_id: '127.0.0.1' };
+    expect(rows).toEqual([ended]);
   });
 
   test('gets parameters, by their old names and by their new', async () => {
