@@ -10,7 +10,6 @@ import type { OwedCall } from '../core/shopfloor-call.ts';
 import { bytesOf, checkJson, checkName, checkText, storableText } from '../core/text.ts';
 import type { TestResult } from '../core/test-result.ts';
 import type { Serial } from '../store/devices.ts';
-import { findDevices } from '../store/devices.ts';
 import { appendEvents } from '../store/farm-events.ts';
 import { hurryCall, readHold, readOpenWork, readToldBefore } from '../store/external-jobs.ts';
 import { readFarmNow } from '../store/gates.ts';
@@ -29,9 +28,9 @@ import {
 } from './external-job.ts';
 import { type Farm, transact } from './farm.ts';
 import { lineFor } from './instance.ts';
+import { knowDut } from './know-dut.ts';
 import { announce, type Ledger, openLedger, writeLedger, writeRows } from './ledger.ts';
 import { lockForMerge, mergeDeviceData } from './merge-device-data.ts';
-import { resolveEach } from './resolve-devices.ts';
 
 export type TakenCall = {
   readonly instance: string;
@@ -53,8 +52,11 @@ export const takeShopfloorCall = async (farm: Farm, taken: TakenCall): Promise<C
   const sinceMs = farm.clock.monotonicMs();
   const line = lineFor(farm, taken.instance);
   const serials = checkTaken(farm, taken);
+  const deviceId = await knowDut(farm, taken.instance, serials);
   for (let tries = 1; tries <= farm.limits.external.crossingsMax; tries += 1) {
-    const done = await transact(farm, (db) => take(farm, db, { ...taken, serials, line })).catch(unlessCrossed);
+    const done = await transact(farm, (db) => take(farm, db, { ...taken, deviceId, serials, line })).catch(
+      unlessCrossed,
+    );
     if (done === null) continue;
     announce(done.ledger, farm);
     if (done.callId === null) return { kind: 'answered', answer: {} };
@@ -129,13 +131,12 @@ const unlessCrossed = (error: unknown): null => {
   throw error;
 };
 
-type Taking = TakenCall & { readonly serials: readonly Serial[]; readonly line: Line };
+type Taking = TakenCall & { readonly deviceId: number; readonly serials: readonly Serial[]; readonly line: Line };
 type Done = { readonly ledger: Ledger; readonly callId: string | null; readonly faults: number };
 
 /** In lock order: the job of the DUT, its lease, the DUT, its lane. */
 const take = async (farm: Farm, db: Queryable, taking: Taking): Promise<Done> => {
-  const { instance, call, said, serials } = taking;
-  const deviceId = await resolveDut(db, instance, serials);
+  const { instance, call, said, serials, deviceId } = taking;
   const seen = await readOpenWork(db, deviceId);
   const jobIds = seen?.isExternal === true ? [seen.jobId] : [];
   const jobs = jobIds.length === 0 ? [] : await lockJobs(db, { jobIds, sessionNames: [] });
@@ -150,20 +151,11 @@ const take = async (farm: Farm, db: Queryable, taking: Taking): Promise<Done> =>
   if (meaning.kind === 'opens') await refuseHeld(db, deviceId);
   const ledger = openLedger(await readFarmNow(db), { jobs, leases, standing: await readStanding(db, leases) });
   await mergeDeviceData(farm, db, ledger, [reply]);
-  const lease = await apply(farm, db, ledger, { ...taking, deviceId, meaning });
-  const callId = meaning.kind === 'repeat' ? meaning.callId : owe(farm, ledger, { ...taking, deviceId, lease });
+  const lease = await apply(farm, db, ledger, { ...taking, meaning });
+  const callId = meaning.kind === 'repeat' ? meaning.callId : owe(farm, ledger, { ...taking, lease });
   await writeLedger(db, ledger);
   if (meaning.kind === 'repeat' && callId !== null) await hurry(db, ledger, { id: callId, deviceId, instance });
   return { ledger, callId, faults: meaning.kind === 'repeat' ? (told?.faults ?? 0) : 0 };
-};
-
-/** By the serials that are known; which of the others are taken as well is the record's affair. */
-const resolveDut = async (db: Queryable, instance: string, serials: readonly Serial[]): Promise<number> => {
-  const known = await findDevices(db, instance, serials);
-  const names = known.length === 0 ? serials : known.map(({ name, value }) => ({ name, value }));
-  const [deviceId] = await resolveEach(db, instance, [names]);
-  if (deviceId === null || deviceId === undefined) throw new Error('serials were resolved to no DUT');
-  return deviceId;
 };
 
 /** What the call does to the job of the DUT. Returns the lease that it belongs to; null: to none. */
@@ -171,7 +163,7 @@ const apply = async (
   farm: Farm,
   db: Queryable,
   ledger: Ledger,
-  given: Taking & { readonly deviceId: number; readonly meaning: CallMeaning },
+  given: Taking & { readonly meaning: CallMeaning },
 ): Promise<LeaseRow | null> => {
   const { meaning, call } = given;
   switch (meaning.kind) {
@@ -217,11 +209,7 @@ const resultOf = ({ limits }: Farm, { station, testId, status, details }: OwedCa
 };
 
 /** Null: the line has nobody to tell. */
-const owe = (
-  farm: Farm,
-  ledger: Ledger,
-  given: Taking & { readonly deviceId: number; readonly lease: LeaseRow | null },
-): string | null => {
+const owe = (farm: Farm, ledger: Ledger, given: Taking & { readonly lease: LeaseRow | null }): string | null => {
   const { instance, deviceId, lease, call, said, line } = given;
   if (!hasShopfloor(line)) return null;
   const id = farm.newId();

@@ -63,7 +63,10 @@ export const openFarm = async (
   });
   const home = openHome({ ...seams, wake: hub.wake, onWake: hub.onWake });
   const { pump, asker } = openBridge(config, home);
-  undo.push(() => Promise.resolve(asker.close()));
+  undo.push(() => {
+    asker.close();
+    return Promise.resolve();
+  });
   const gatekeeper = new Gatekeeper(home);
   const showTick = createTickShow(metrics.gauges, { home, pump, lines });
   const beats = createBeats();
