@@ -1,4 +1,5 @@
 /** What single shopfloor calls of a DUT do: to the job of its station, to its lane, and what the DUT is told. */
+import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { cancelJob } from '../../../src/farm/cancel-job.ts';
 import { sweepExternal } from '../../../src/farm/sweep-external.ts';

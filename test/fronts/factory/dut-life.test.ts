@@ -30,12 +30,15 @@ def live(number):
     server = xmlrpc.client.ServerProxy(url, allow_none=True)
     data = {'serials.mlb_serial_number': 'C%04d' % number, 'factory.smt_operator_id': 'OP7', 'factory.ratio': 0.5}
     def call(method, *args):
-        for tries in range(1000):
+        for tries in range(10000):
             try:
                 told = getattr(server, method)(*args)
             except Fault as fault:
                 if tries == 0: answers.append([method, fault.faultString.splitlines()[-1]])
                 continue
+            except xmlrpc.client.ProtocolError as error:
+                if error.errcode == 503: continue
+                raise
             except Exception as error:
                 complaints.append([method, str(error)])
                 return {}
