@@ -147,7 +147,7 @@ module.exports = {
       name: 'only-main-constructs',
       comment: 'main connects the rooms. A command asks a door of the farm (gRPC or HTTP), or main.',
       severity: 'error',
-      from: { path: '^src/cli/', pathNot: '^src/cli/(grammar/)?(shopfloor|bot|demo|db|audit|with-database)[^/]*(/|$)' },
+      from: { path: '^src/cli/', pathNot: '^src/cli/(grammar/)?(shopfloor|bot|demo|db|audit|events|with-database)[^/]*(/|$)' },
       to: { path: [edges, '^src/(store|farm|reference-shopfloor)/', '^bot/'] },
     },
     {

@@ -66,7 +66,7 @@ describe('defaults', () => {
       log: { level: 'info', format: 'auto' },
       bots: { recordBotEvents: true, echoPayload: 'until-completed' },
       metrics: { propertyLabels: [] },
-      factory: { project: null, instance: '', folder: null, logPort: null },
+      factory: { project: null, instance: '', folder: null, logPort: null, messageLevel: 'DEBUG', rsync: 'rsync' },
       limits: defaultLimits,
       lines: [],
     });

@@ -1,6 +1,7 @@
 /** Lists the Testlog events that were accepted and put aside, newest first, page by page. */
 import { cursorOf, positionOf } from '../core/cursor.ts';
 import { type QuarantinedEvent, readQuarantinedEvents } from '../store/testlog-events.ts';
+import type { Queryable } from '../store/transaction.ts';
 import type { FarmSeams } from './farm.ts';
 import { lineFor } from './instance.ts';
 import { type PageAsked, pageSizeOf } from './page.ts';
@@ -22,3 +23,7 @@ export const listQuarantinedEvents = async (
   const last = found.length > size ? events.at(-1) : undefined;
   return { events, nextPageToken: last === undefined ? '' : cursorOf(scope, [last.id]) };
 };
+
+/** Of all instances, for whoever has the database itself. */
+export const newestQuarantinedEvents = (db: Queryable, limit: number): Promise<readonly QuarantinedEvent[]> =>
+  readQuarantinedEvents(db, null, { before: null, limit });

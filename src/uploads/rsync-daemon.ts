@@ -121,11 +121,12 @@ const keep = async (
   stopping: AbortSignal,
 ): Promise<void> => {
   const { program, limits, clock, random, log } = parts;
-  for (let failures = 1; !stopping.aborted; failures += 1) {
+  const isOver = (): boolean => stopping.aborted;
+  for (let failures = 1; !isOver(); failures += 1) {
     const beganMs = clock.monotonicMs();
     await rm(said, { force: true });
     const end = await run(parts, settings, stopping);
-    if (stopping.aborted) return;
+    if (isOver()) return;
     if (end.kind === 'absent') {
       log.warn(
         { program },
