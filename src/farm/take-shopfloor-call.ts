@@ -1,6 +1,6 @@
 /**
  * A shopfloor call that a DUT makes by itself, through the factory door. It is decided and put into the DUT's lane in one
- * transaction, like what a bot reports; then the DUT waits for what the shopfloor answers.
+ * transaction, like what a bot reports. For the shopfloor's answer the DUT waits afterwards: await-call.ts.
  */
 import { isStation, meaningOf, type CallMeaning, type OpenWork } from '../core/external-job.ts';
 import { farmEvent } from '../core/farm-event.ts';
@@ -17,7 +17,7 @@ import { lockJobs } from '../store/jobs.ts';
 import { type LeaseRow, lockOpenLeases } from '../store/leases.ts';
 import { readStanding } from '../store/test-results.ts';
 import type { Queryable } from '../store/transaction.ts';
-import { awaitCall, type CallAnswer } from './await-call.ts';
+import type { AwaitedCall } from './await-call.ts';
 import {
   breakExternalJob,
   endExternalJob,
@@ -41,15 +41,12 @@ export type TakenCall = {
   readonly peer: string;
 };
 
-/** `answer` is what is kept of the shopfloor's: DeviceData not yet judged, registration codes redacted. */
-export type { CallAnswer } from './await-call.ts';
-
 /**
+ * Returns what to wait for; null: the shopfloor is told nothing.
  * @throws Refusal INVALID for what cannot be told on; WRONG_STATE when a bot has the DUT, or it is held; UNAVAILABLE. In the
  * order in which calls of one DUT are taken they reach the shopfloor.
  */
-export const takeShopfloorCall = async (farm: Farm, taken: TakenCall): Promise<CallAnswer> => {
-  const sinceMs = farm.clock.monotonicMs();
+export const takeShopfloorCall = async (farm: Farm, taken: TakenCall): Promise<Omit<AwaitedCall, 'sinceMs'> | null> => {
   const line = lineFor(farm, taken.instance);
   const serials = checkTaken(farm, taken);
   const deviceId = await knowDut(farm, taken.instance, serials);
@@ -59,8 +56,7 @@ export const takeShopfloorCall = async (farm: Farm, taken: TakenCall): Promise<C
     );
     if (done === null) continue;
     announce(done.ledger, farm);
-    if (done.callId === null) return { kind: 'answered', answer: {} };
-    return awaitCall(farm, { id: done.callId, faults: done.faults, sinceMs });
+    return done.callId === null ? null : { id: done.callId, faults: done.faults };
   }
   throw new Refusal(
     'UNAVAILABLE',

@@ -8,11 +8,13 @@ import { invalid, Refusal } from '../../core/refusal.ts';
 import type { TestStatus } from '../../core/verdict.ts';
 import type { Farm } from '../../farm/farm.ts';
 import { keepDeviceInfo } from '../../farm/keep-device-info.ts';
+import { awaitCall } from '../../farm/await-call.ts';
 import { takeShopfloorCall } from '../../farm/take-shopfloor-call.ts';
 import { toDeviceData, toFactoryDeviceData } from '../../wire/device-data.ts';
 import { isRedacted, redact } from '../../wire/redact.ts';
 import { isXmlRpcArray, isXmlRpcStruct, type XmlRpcStruct, type XmlRpcValue } from '../../wire/xml-rpc.ts';
 import { type Arguments, structOf, textOf } from './arguments.ts';
+import { createTurns } from './turns.ts';
 
 /** What a DUT is told when the shopfloor does not answer in time: `{}`, since its call is safe, or a fault. */
 export type Unanswered = 'queue' | 'fault';
@@ -37,11 +39,16 @@ export type Shopfloor = (method: string, args: Arguments, peer: string) => Promi
 
 export const createShopfloor = (parts: ShopfloorParts): Shopfloor => {
   const { farm } = parts;
+  const inTurn = createTurns(farm.limits.external.atOnceMax);
   return async (method, args, peer) => {
     const call = laneCallOf(method, args);
     if (call === null) return passThrough(parts, method, args);
     const data = structOf(args[0], 'data');
-    const answer = await takeShopfloorCall(farm, { instance: parts.instance, call, said: saidIn(data), peer });
+    const sinceMs = farm.clock.monotonicMs();
+    const taking = { instance: parts.instance, call, said: saidIn(data), peer };
+    const taken = await inTurn(() => takeShopfloorCall(farm, taking));
+    if (taken === null) return {};
+    const answer = await awaitCall(farm, { ...taken, sinceMs });
     switch (answer.kind) {
       case 'answered':
         return forDut(farm, method, data, toStruct(answer.answer));

@@ -21,6 +21,7 @@ import type { Depot } from '../../uploads/depot.ts';
 import { diskRefusal } from '../../uploads/disk.ts';
 import type { Received } from '../../uploads/received.ts';
 import type { FactoryCounts } from './counts.ts';
+import { createTurns } from './turns.ts';
 
 export type Uploads = {
   readonly report: (peer: string, blob: Received, name: ReportName) => Promise<void>;
@@ -141,22 +142,5 @@ const createAppenders = (
           });
       }
     },
-  };
-};
-
-/** So many at once, the others in the order in which they came. */
-const createTurns = (atOnceMax: number): (<T>(work: () => Promise<T>) => Promise<T>) => {
-  let underWay = 0;
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (underWay >= atOnceMax) await new Promise<void>((resolve) => waiting.push(resolve));
-    else underWay += 1;
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) underWay -= 1;
-      else next();
-    }
   };
 };
