@@ -147,7 +147,10 @@ module.exports = {
       name: 'only-main-constructs',
       comment: 'main connects the rooms. A command asks a door of the farm (gRPC or HTTP), or main.',
       severity: 'error',
-      from: { path: '^src/cli/', pathNot: '^src/cli/(grammar/)?(shopfloor|bot|demo|db|audit|events|with-database)[^/]*(/|$)' },
+      from: {
+        path: '^src/cli/',
+        pathNot: '^src/cli/(grammar/)?(shopfloor|bot|demo|db|audit|events|with-database)[^/]*(/|$)',
+      },
       to: { path: [edges, '^src/(store|farm|reference-shopfloor)/', '^bot/'] },
     },
     {

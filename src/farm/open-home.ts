@@ -86,6 +86,7 @@ const hear = (home: Home, wake: Wake): void => {
     case 'lanes':
     case 'tokens':
     case 'lead':
+    case 'call':
       return;
   }
   home.feed();
