@@ -66,7 +66,15 @@ describe('defaults', () => {
       log: { level: 'info', format: 'auto' },
       bots: { recordBotEvents: true, echoPayload: 'until-completed' },
       metrics: { propertyLabels: [] },
-      factory: { project: null, instance: '', folder: null, logPort: null, messageLevel: 'DEBUG', rsync: 'rsync' },
+      factory: {
+        project: null,
+        instance: '',
+        folder: null,
+        logPort: null,
+        messageLevel: 'DEBUG',
+        rsync: 'rsync',
+        unanswered: 'queue',
+      },
       limits: defaultLimits,
       lines: [],
     });
