@@ -7,7 +7,13 @@ export type AppendedFile = Pick<UploadRow, 'depot' | 'instance' | 'path'> & { re
 export type Appended = Pick<UploadRow, 'id' | 'bytes' | 'sha256' | 'peer'>;
 
 /**
- * What a peer appended last and sends again has no second effect: its answer was lost.
+ * So many times as long as a client's own resend may come late, the same piece of the same peer is one whose answer was lost: a
+ * farm that was killed needs the time to start. Later it is the next row, which happens to be equal.
+ */
+const RESENDS = 8;
+
+/**
+ * What a peer appended last and soon sends again has no second effect: its answer was lost.
  * @param write puts these, one behind the other, at `from` of the file, and nothing behind them, safely on disk. Returns where
  * they begin, which is elsewhere only when the file is shorter than the record says. May be asked again when the commit is.
  * @returns for each, in order, whether it was kept or is such a repetition.
@@ -21,7 +27,8 @@ export const appendUploads = <T extends Appended>(
   const { depot, path } = file;
   return transact(farm, async (db) => {
     await lockUploads(db, depot, path);
-    const last = await readLastOfPeers(db, depot, path, [...new Set(appends.map(({ peer }) => peer))]);
+    const peers = [...new Set(appends.map(({ peer }) => peer))];
+    const last = await readLastOfPeers(db, depot, path, peers, RESENDS * farm.limits.factory.resendMs);
     const kept: T[] = [];
     const fates = appends.map((append) => {
       if (last.get(append.peer) === append.sha256) return 'repeated';

@@ -22,6 +22,7 @@ import {
 } from '../store/testlog-events.ts';
 import { readStanding } from '../store/test-results.ts';
 import { type Queryable, sqlState } from '../store/transaction.ts';
+import { feedExternalJob } from './external-job.ts';
 import { type Farm, transact } from './farm.ts';
 import { announce, type Ledger, openLedger, writeLedger } from './ledger.ts';
 import { resolveEach } from './resolve-devices.ts';
@@ -120,7 +121,9 @@ const attach = async (
     const lease = ledger.leases.get(open.leaseId);
     // It has ended while its lock was waited for.
     if (lease === undefined) continue;
-    reportResults(farm, ledger, lease, [result]);
+    // A DUT that calls the shopfloor itself tells it of this test, too: the farm must not tell it a second time.
+    if (lease.sessionName === null) feedExternalJob(ledger, lease, result);
+    else reportResults(farm, ledger, lease, [result]);
     attached.push({ testRunId: run.testRunId, jobId: open.jobId, leaseId: open.leaseId });
   }
   await attachRuns(db, instance, attached);

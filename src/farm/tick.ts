@@ -62,7 +62,6 @@ export const beat = async (home: Home, memory: TickMemory): Promise<Beat> => {
     throw error;
   });
   memory.lastMs = nowMs;
-  home.beatMs = nowMs;
   answered(home);
   if (answer.restored) await notice(home);
   const busy = new Set(answer.busy);
@@ -76,6 +75,8 @@ export const beat = async (home: Home, memory: TickMemory): Promise<Beat> => {
     if (session !== undefined && session.attachEpoch === epochs.get(name))
       dropSession(home.sessions, session, 'changed');
   }
+  // What has moved away is gone from here: on the rest this heartbeat is word enough.
+  home.beatMs = nowMs;
   const follow = async (): Promise<void> => {
     await learn(home, answer);
     forget(home.matching, home.sessions, { lookedAt, hotRequirements: answer.hotRequirements });

@@ -68,15 +68,17 @@ export const readLastOfPeers = async (
   depot: string,
   path: string,
   peers: readonly string[],
+  withinMs: number,
 ): Promise<Map<string, string>> => {
   const { rows } = await db.query<{ peer: string; sha256: string }>(
     `select asked.peer, encode(last.sha256, 'hex') as sha256
      from unnest($3::text[]) as asked (peer), lateral (
-       select sha256 from uploads
+       select sha256, received_at from uploads
        where depot = $1 and path = $2 and peer = asked.peer and starts_at is not null order by number desc limit 1
      ) as last
+     where last.received_at > farm_now() - make_interval(secs => $4::float8 / 1000)
      order by asked.peer`,
-    [depot, path, peers],
+    [depot, path, peers, withinMs],
   );
   return new Map(rows.map(({ peer, sha256 }) => [peer, sha256]));
 };

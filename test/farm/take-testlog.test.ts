@@ -1,8 +1,10 @@
-/** Runs of tests that DUTs tell by Testlog, while a bot has the job of that station on that DUT, and while none has. */
+/** Runs of tests that DUTs tell by Testlog: while a bot has the job of that station on that DUT, while the DUT itself has, and while nobody has. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { callOfDut } from '../../src/core/shopfloor-call.ts';
 import { isOfStation, type ToldEvent } from '../../src/core/testlog.ts';
 import { enqueueJob } from '../../src/farm/enqueue-job.ts';
 import { listTestResults } from '../../src/farm/list-test-results.ts';
+import { takeShopfloorCall } from '../../src/farm/take-shopfloor-call.ts';
 import { takeTestlog } from '../../src/farm/take-testlog.ts';
 import { forgetTestlog } from '../../src/store/testlog-events.ts';
 import { runDoctor } from '../../src/store/doctor.ts';
@@ -18,6 +20,7 @@ import {
   testResult,
 } from '../support/bot-calls.ts';
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
+import { testLine } from '../support/farm.ts';
 import { jobRequest, mlb, testWork } from '../support/job-requests.ts';
 
 const PROBE = 'generic_main:SMT.Probe';
@@ -85,6 +88,22 @@ test('become results of the attempt that runs, and decide it as a bot’s own wo
   await bot.poll([done(lease.id, { results: [testResult(PROBE, 'FAILED')] })]);
   expect(await stateOf(home, job.id)).toMatchObject({ state: 'FINISHED', verdict: 'FAILED' });
   expect(await listTestResults(home, { instance: 'line-1', id: job.id })).toHaveLength(1);
+});
+
+test('of a DUT that calls the shopfloor itself are results of its job, and the shopfloor hears of them from the DUT alone', async () => {
+  home = openTestHome({ database, lines: [testLine({ shopfloorUrl: 'http://127.0.0.1:1/' })] });
+  const said = { 'serials.mlb_serial_number': 'U1' };
+  const start = { instance: 'line-1', call: callOfDut('NotifyStart', { station: 'SMT' }), said, peer: '10.0.0.1' };
+  await takeShopfloorCall(home, start);
+  await take(told('u-1', 'PASS'));
+  const { rows } = await database.pool.query<{ id: number; session: string | null }>(
+    'select job_id as id, session_name as session from open_leases',
+  );
+  expect(rows).toEqual([{ id: expect.any(Number), session: null }]);
+  const id = rows[0]!.id;
+  expect(await listTestResults(home, { instance: 'line-1', id })).toMatchObject([{ result: { testId: PROBE } }]);
+  const { rows: calls } = await database.pool.query('select method from shopfloor_calls order by position');
+  expect(calls).toEqual([{ method: 'NotifyStart' }]);
 });
 
 test('of another station, and of a DUT that nobody works on, are kept by themselves', async () => {

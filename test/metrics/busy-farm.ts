@@ -100,6 +100,7 @@ export const keepBusy = ({ witness, grpc, gauges, lead, door, tls, factory }: Me
   tls.reloadFailed();
   factory.called({ method: 'UploadReport', outcome: 'answered', seconds: 0.02 });
   factory.uploaded('REPORT', 'kept', 1024);
+  factory.told('kept', 3);
   const facts = { replicas: 2, amnesty: false, sessions: [{ instance, status: 1, n: 5 }], quarantined: [{ instance }] };
   lead.leads(true);
   lead.dutyFailed('alarms');
