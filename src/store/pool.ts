@@ -46,6 +46,8 @@ columnTypes.setTypeParser(INT8_ARRAY, (text: string) => text.slice(1, -1).split(
  * best plan; it must not be left with that when they have grown.
  */
 const ALWAYS_BY_INDEX = '-c enable_seqscan=off';
+/** With that a plan may look so dear that PostgreSQL compiles it, for seconds, to save microseconds: the tick's did. */
+const NEVER_COMPILED = '-c jit=off';
 
 /**
  * The pool of one replica. `onLost` hears of connections that broke while nothing ran on them; the pool replaces them by
@@ -60,7 +62,7 @@ export function createPool(
     Client: PreparingClient,
     pipeline: true,
     connectionString: url,
-    options: ALWAYS_BY_INDEX,
+    options: `${ALWAYS_BY_INDEX} ${NEVER_COMPILED}`,
     application_name: 'stationgrid',
     max: limits.connectionsMax,
     connectionTimeoutMillis: limits.connectMs,
