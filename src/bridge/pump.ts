@@ -2,9 +2,9 @@
 import { afterCall, type Breaker, callsAllowed, closedBreaker } from '../core/breaker.ts';
 import { claimCalls } from '../farm/claim-calls.ts';
 import type { Farm } from '../farm/farm.ts';
+import { createGangway, type Gangway } from '../farm/gangway.ts';
 import type { CallToSend } from '../farm/journal-heads.ts';
 import { type CallRecorder, createCallRecorder } from '../farm/record-call.ts';
-import { createGangway, type Gangway } from './gangway.ts';
 import { renderCall } from './render-call.ts';
 import type { Outcome, ShopfloorClient } from './shopfloor-client.ts';
 import { takeAnswer } from './take-answer.ts';
@@ -30,7 +30,7 @@ type Shopfloor = {
   breaker: Breaker;
   lanes: number;
   /** Calls are let out as many at a time as it allows. */
-  readonly gangway: Gangway;
+  readonly through: Gangway;
   /** The last look took as many lanes as there was room for: there may be more. */
   hasMore: boolean;
 };
@@ -159,7 +159,7 @@ export class Pump {
       client: this.#createClient(url),
       breaker: closedBreaker,
       lanes: 0,
-      gangway: createGangway(this.#farm.limits.lanes.concurrentMax),
+      through: createGangway(this.#farm.limits.lanes.concurrentMax),
       hasMore: false,
     };
     this.#shopfloors.set(url, fresh);
@@ -204,14 +204,11 @@ export class Pump {
     }
   }
 
-  async #send(shopfloor: Shopfloor, due: Due): Promise<Outcome> {
-    const leave = await shopfloor.gangway.enter();
-    try {
+  #send(shopfloor: Shopfloor, due: Due): Promise<Outcome> {
+    return shopfloor.through(async () => {
       const why = this.#reasonNotToSend(shopfloor, due);
-      return why === null ? await this.#call(shopfloor, due.call) : { kind: 'refused', why: `not sent: ${why}` };
-    } finally {
-      leave();
-    }
+      return why === null ? this.#call(shopfloor, due.call) : { kind: 'refused', why: `not sent: ${why}` };
+    });
   }
 
   /** What has changed since the call was journalled; null: nothing that matters. */

@@ -2,6 +2,7 @@
  * Stations that a DUT runs by itself: what one of its shopfloor calls means for the job of that station. The job has a lease that is
  * no bot's; the calls open, feed and close it (ARCHITECTURE, The bridge).
  */
+import type { OpenLeaseState } from './lease.ts';
 import type { Line } from './line.ts';
 import type { OwedCall } from './shopfloor-call.ts';
 
@@ -15,11 +16,13 @@ const STOCK_STATIONS: ReadonlySet<string> = new Set(['SMT', 'FAT', 'RUNIN', 'FFT
 export const isStation = ({ stations }: Pick<Line, 'stations'>, name: string): boolean =>
   stations.size === 0 ? STOCK_STATIONS.has(name) : stations.has(name);
 
-/** What has the DUT now. */
+/** What has a DUT now. */
 export type OpenWork = {
+  readonly deviceId: number;
   readonly leaseId: string;
   readonly jobId: number;
   readonly station: string;
+  readonly state: OpenLeaseState;
   readonly botId: string;
   /** No bot has it: the DUT runs it by itself. */
   readonly isExternal: boolean;

@@ -36,8 +36,8 @@ export type Heard = {
   /** The bot was last heard of. */
   readonly seenMs: number;
   readonly writtenMs: number;
-  /** It holds leases: what it is answered moves their clock. */
-  readonly isBusy: boolean;
+  /** While it holds some it is busy: what it is answered moves their clock. */
+  readonly leases: { readonly size: number };
 };
 
 /** Of a session that holds nothing the database must have heard within this share of the ttl, or it could lapse. */
@@ -48,9 +48,9 @@ const IDLE_SHARE = 2 / 3;
  * long as the session cannot lapse meanwhile. Returns since when its word counts.
  */
 export const wordSince = (
-  { writtenMs, isBusy }: Omit<Heard, 'seenMs'>,
+  { writtenMs, leases }: Omit<Heard, 'seenMs'>,
   { nowMs, beatMs, ttlMs }: { readonly nowMs: number; readonly beatMs: number; readonly ttlMs: number },
-): number => (isBusy || nowMs - writtenMs > ttlMs * IDLE_SHARE ? writtenMs : Math.max(writtenMs, beatMs));
+): number => (leases.size > 0 || nowMs - writtenMs > ttlMs * IDLE_SHARE ? writtenMs : Math.max(writtenMs, beatMs));
 
 export type RenewalTimes = {
   readonly nowMs: number;
@@ -70,7 +70,7 @@ export const sessionsToRenew = <S extends Heard>(
 ): readonly S[] => {
   const untold = sessions.filter(({ seenMs, writtenMs }) => seenMs > writtenMs);
   const inTurn = (isBusy: boolean, roundMs: number): readonly S[] => {
-    const those = untold.filter((session) => session.isBusy === isBusy);
+    const those = untold.filter(({ leases }) => leases.size > 0 === isBusy);
     const share = Math.ceil((those.length * tickMs) / Math.max(tickMs, roundMs));
     return those
       .sort((one, other) => one.writtenMs - other.writtenMs)

@@ -133,13 +133,13 @@ type Done = { readonly ledger: Ledger; readonly callId: string | null; readonly 
 /** In lock order: the job of the DUT, its lease, the DUT, its lane. */
 const take = async (farm: Farm, db: Queryable, taking: Taking): Promise<Done> => {
   const { instance, call, said, serials, deviceId } = taking;
-  const seen = await readOpenWork(db, deviceId);
+  const [seen = null] = await readOpenWork(db, [deviceId]);
   const jobIds = seen?.isExternal === true ? [seen.jobId] : [];
   const jobs = jobIds.length === 0 ? [] : await lockJobs(db, { jobIds, sessionNames: [] });
   const leases = jobIds.length === 0 ? [] : await lockOpenLeases(db, { jobIds, sessionNames: [] });
   const reply = { instance, deviceId, jobId: null, deviceData: recordOf(said, serials) };
   await lockForMerge(db, [reply], [deviceId]);
-  const open = await readOpenWork(db, deviceId);
+  const [open = null] = await readOpenWork(db, [deviceId]);
   if (open?.leaseId !== seen?.leaseId) throw new Crossed();
   const told = await readToldBefore(db, deviceId, call);
   const meaning = meaningOf(call, { open, told, isStation: isStation(taking.line, call.station) });

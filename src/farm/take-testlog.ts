@@ -7,6 +7,8 @@ import { createHash } from 'node:crypto';
 import type { BadEvent, ToldEvent } from '../core/testlog.ts';
 import { isOfStation } from '../core/testlog.ts';
 import { findDevices } from '../store/devices.ts';
+import { readOpenWork } from '../store/external-jobs.ts';
+import { readFarmNow } from '../store/gates.ts';
 import { lockJobs } from '../store/jobs.ts';
 import { lockOpenLeases } from '../store/leases.ts';
 import {
@@ -16,8 +18,6 @@ import {
   insertTestlogEvents,
   type Origin,
   type PlacedEvent,
-  readFarmNow,
-  readOpenWork,
   upsertTestlogRuns,
 } from '../store/testlog-events.ts';
 import { readStanding } from '../store/test-results.ts';
@@ -105,26 +105,28 @@ const attach = async (
   instance: string,
   events: readonly PlacedEvent[],
 ): Promise<Ledger | null> => {
-  const work = await readOpenWork(db, [...new Set(events.flatMap(({ deviceId }) => deviceId ?? []))]);
+  const open = await readOpenWork(db, [...new Set(events.flatMap(({ deviceId }) => deviceId ?? []))]);
+  // A bot that has not begun has run no test.
+  const work = open.filter(({ state }) => state !== 'PENDING');
   const pairs = events.flatMap((event) => {
     const { run, deviceId } = event;
-    const open = work.find((each) => each.deviceId === deviceId && isOfStation(run?.testName ?? '', each.station));
-    return run === null || run.result === null || open === undefined ? [] : [{ run, result: run.result, open }];
+    const ran = work.find((each) => each.deviceId === deviceId && isOfStation(run?.testName ?? '', each.station));
+    return run === null || run.result === null || ran === undefined ? [] : [{ run, result: run.result, ran }];
   });
   if (pairs.length === 0) return null;
-  const jobIds = [...new Set(pairs.map(({ open }) => open.jobId))];
+  const jobIds = [...new Set(pairs.map(({ ran }) => ran.jobId))];
   const jobs = await lockJobs(db, { jobIds, sessionNames: [] });
   const leases = await lockOpenLeases(db, { jobIds, sessionNames: [] });
   const ledger = openLedger(await readFarmNow(db), { jobs, leases, standing: await readStanding(db, leases) });
   const attached: AttachedRun[] = [];
-  for (const { run, result, open } of pairs) {
-    const lease = ledger.leases.get(open.leaseId);
+  for (const { run, result, ran } of pairs) {
+    const lease = ledger.leases.get(ran.leaseId);
     // It has ended while its lock was waited for.
     if (lease === undefined) continue;
     // A DUT that calls the shopfloor itself tells it of this test, too: the farm must not tell it a second time.
-    if (lease.sessionName === null) feedExternalJob(ledger, lease, result);
+    if (ran.isExternal) feedExternalJob(ledger, lease, result);
     else reportResults(farm, ledger, lease, [result]);
-    attached.push({ testRunId: run.testRunId, jobId: open.jobId, leaseId: open.leaseId });
+    attached.push({ testRunId: run.testRunId, jobId: ran.jobId, leaseId: ran.leaseId });
   }
   await attachRuns(db, instance, attached);
   await writeLedger(db, ledger);

@@ -12,7 +12,7 @@ import { noticeRestore, RESTORE_WORDS } from './notice-restore.ts';
 import { forget, heatBot, heatDevice, heatRequirement } from './matching.ts';
 import { openGatesAfter } from './open-gates.ts';
 import { refreshSession } from './refresh-session.ts';
-import { botKey, dropSession, type Session, type SessionTable } from './sessions.ts';
+import { botKey, dropSession, type SessionTable } from './sessions.ts';
 import { readRequirements } from '../store/jobs.ts';
 import { sweepJobs, sweepLeases, sweepSessions } from './sweep.ts';
 import { sweepExternal } from './sweep-external.ts';
@@ -37,18 +37,20 @@ export const tickOnce = async (home: Home, memory: TickMemory): Promise<TickAnsw
 /** The heartbeat alone: no sweep may hold up the next one. @throws whatever the database throws. */
 export const beat = async (home: Home, memory: TickMemory): Promise<Beat> => {
   const nowMs = home.clock.monotonicMs();
-  const late = memory.lastMs === null || nowMs - memory.lastMs > home.limits.replica.amnestyAfterMs;
+  const { tickMs, silentMaxMs, amnestyAfterMs } = home.limits.replica;
+  const { ttlMs } = home.limits.session;
+  const late = memory.lastMs === null || nowMs - memory.lastMs > amnestyAfterMs;
   const sessions = [...home.sessions.byName.values()];
   // This process was away, or the database was: calls may wait in the sockets, so nobody here was silent (invariant 9).
   if (late) for (const session of sessions) session.seenMs = nowMs;
   for (const session of sessions) if (session.parked !== null) session.seenMs = nowMs;
-  const renew = late ? sessions : toRenew(home, sessions, nowMs);
+  const renew = late ? sessions : sessionsToRenew(sessions, { nowMs, tickMs, silentMaxMs, ttlMs });
   const heard = new Map(renew.map((session) => [session, session.seenMs]));
   const lookedAt = home.matching.version;
   const answer = await ask(home.pool, {
     replica: home.replica,
-    ttlMs: home.limits.session.ttlMs,
-    amnestyAfterMs: home.limits.replica.amnestyAfterMs,
+    ttlMs,
+    amnestyAfterMs,
     renew: renew.map(({ name, attachEpoch, seenMs }) => ({ name, attachEpoch, ageMs: nowMs - seenMs })),
     home: sessions.map(({ name, attachEpoch }) => ({ name, attachEpoch })),
     held: sessions.flatMap(({ name, leases }) =>
@@ -84,18 +86,6 @@ export const beat = async (home: Home, memory: TickMemory): Promise<Beat> => {
     await settleDue(home, answer);
   };
   return { answer, follow };
-};
-
-const toRenew = ({ limits }: Home, sessions: readonly Session[], nowMs: number): readonly Session[] => {
-  const heard = sessions.map((session) => ({
-    session,
-    seenMs: session.seenMs,
-    writtenMs: session.writtenMs,
-    isBusy: session.leases.size > 0,
-  }));
-  const { tickMs, silentMaxMs } = limits.replica;
-  const times = { nowMs, tickMs, silentMaxMs, ttlMs: limits.session.ttlMs };
-  return sessionsToRenew(heard, times).map(({ session }) => session);
 };
 
 /** Before anything is done by what the statement saw: numbers of jobs are given away meanwhile. */

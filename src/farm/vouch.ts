@@ -44,9 +44,9 @@ export const vouchAfterHold = async (home: Home, session: Session): Promise<void
 /** One that went to another home, or to a newer session, is answered all the same (R-POLL-7). */
 const isDoubtful = (home: Home, session: Session): boolean => !session.gone && wordOf(home, session) !== 'good';
 
-const wordOf = (home: Home, { writtenMs, leases }: Session): HomeWord => {
+const wordOf = (home: Home, session: Session): HomeWord => {
   const times = { nowMs: home.clock.monotonicMs(), beatMs: home.beatMs, ttlMs: home.limits.session.ttlMs };
-  return judged(home, wordSince({ writtenMs, isBusy: leases.size > 0 }, times));
+  return judged(home, wordSince(session, times));
 };
 
 const judged = ({ clock, limits, silentSinceMs }: Home, writtenMs: number): HomeWord =>

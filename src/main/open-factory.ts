@@ -39,11 +39,7 @@ export const openFactory = async (
     project,
     instance,
     unanswered,
-    ask: async (of, method, params) => {
-      const outcome = await ask(of, method, params);
-      if (outcome === null || outcome.kind === 'answered' || outcome.kind === 'fault') return outcome;
-      return { kind: 'unanswered', why: outcome.why };
-    },
+    ask,
     logPort,
     messageLevel,
     scheme: config.tls === null ? 'http' : 'https',

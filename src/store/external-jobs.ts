@@ -4,14 +4,16 @@ import type { OwedCall } from '../core/shopfloor-call.ts';
 import type { CallState } from '../core/send-outcome.ts';
 import { asJson, type Queryable } from './transaction.ts';
 
-/** Null: the DUT is free. */
-export const readOpenWork = async (db: Queryable, deviceId: number): Promise<OpenWork | null> => {
+/** What has these DUTs now; of one that is free, nothing. */
+export const readOpenWork = async (db: Queryable, deviceIds: readonly number[]): Promise<OpenWork[]> => {
+  if (deviceIds.length === 0) return [];
   const { rows } = await db.query<OpenWork>(
-    `select id as "leaseId", job_id as "jobId", station, bot_id as "botId", session_name is null as "isExternal"
-     from open_leases where device_id = $1`,
-    [deviceId],
+    `select device_id as "deviceId", id as "leaseId", job_id as "jobId", station, state, bot_id as "botId",
+            session_name is null as "isExternal"
+     from open_leases where device_id = any($1::bigint[]) order by id`,
+    [deviceIds],
   );
-  return rows[0] ?? null;
+  return rows;
 };
 
 /** Null: the DUT has made no call about that. */

@@ -69,22 +69,6 @@ export const upsertTestlogRuns = async (
   );
 };
 
-/** What runs on these DUTs now, by their ids. */
-export const readOpenWork = async (
-  db: Queryable,
-  deviceIds: readonly number[],
-): Promise<
-  readonly { readonly deviceId: number; readonly jobId: number; readonly leaseId: string; readonly station: string }[]
-> => {
-  if (deviceIds.length === 0) return [];
-  const { rows } = await db.query<{ deviceId: number; jobId: number; leaseId: string; station: string }>(
-    `select device_id as "deviceId", job_id as "jobId", id as "leaseId", station from open_leases
-     where device_id = any($1::bigint[]) and state in ('ACTIVE', 'CANCELLING') order by id`,
-    [deviceIds],
-  );
-  return rows;
-};
-
 export type AttachedRun = { readonly testRunId: string; readonly jobId: number; readonly leaseId: string };
 
 /** From now on the results of that lease have these runs too. */
@@ -181,11 +165,4 @@ export const forgetTestlog = async (db: Queryable, keepDays: number, rowsMax: nu
     ),
   ];
   return gone.reduce((sum, { rowCount }) => sum + (rowCount ?? 0), 0);
-};
-
-export const readFarmNow = async (db: Queryable): Promise<Date> => {
-  const { rows } = await db.query<{ now: Date }>('select farm_now() as now');
-  const [row] = rows;
-  if (row === undefined) throw new Error('farm_now() returned no row');
-  return row.now;
 };

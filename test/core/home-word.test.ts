@@ -26,17 +26,19 @@ test.each([
 });
 
 const TTL_MS = 90_000;
+const HELD = { size: 1 };
+const NONE = { size: 0 };
 const TICK_MS = 5_000;
 
 test.each([
   // A busy bot must have been heard of itself.
-  [{ writtenMs: 10_000, isBusy: true }, 10_000],
+  [{ writtenMs: 10_000, leases: HELD }, 10_000],
   // For an idle one the heartbeat of its home will do,
-  [{ writtenMs: 10_000, isBusy: false }, 69_000],
+  [{ writtenMs: 10_000, leases: NONE }, 69_000],
   // unless it could lapse soon,
-  [{ writtenMs: 9_999, isBusy: false }, 9_999],
+  [{ writtenMs: 9_999, leases: NONE }, 9_999],
   // and what is newer than the heartbeat counts by itself.
-  [{ writtenMs: 69_500, isBusy: false }, 69_500],
+  [{ writtenMs: 69_500, leases: NONE }, 69_500],
 ])('at 70 s, with a heartbeat at 69 s, the word on %o counts since %i', (heard, since) => {
   expect(wordSince(heard, { nowMs: 70_000, beatMs: 69_000, ttlMs: TTL_MS })).toBe(since);
 });
@@ -45,18 +47,18 @@ const renewed = (sessions: readonly Heard[], nowMs: number) =>
   sessionsToRenew(sessions, { nowMs, tickMs: TICK_MS, silentMaxMs: MAX_MS, ttlMs: TTL_MS });
 
 test('a heartbeat renews nobody who was not heard of since', () => {
-  const heard = { seenMs: 4_000, writtenMs: 0, isBusy: true };
-  const silent = { seenMs: 0, writtenMs: 0, isBusy: true };
-  expect(renewed([heard, silent, { ...silent, isBusy: false }], 5_000)).toEqual([heard]);
+  const heard = { seenMs: 4_000, writtenMs: 0, leases: HELD };
+  const silent = { seenMs: 0, writtenMs: 0, leases: HELD };
+  expect(renewed([heard, silent, { ...silent, leases: NONE }], 5_000)).toEqual([heard]);
 });
 
 test.each([
-  ['busy', true, MAX_MS - 2 * TICK_MS, 1000 / 2],
-  ['idle', false, TTL_MS / 2, Math.ceil(1000 / 9)],
+  ['busy', HELD, MAX_MS - 2 * TICK_MS, 1000 / 2],
+  ['idle', NONE, TTL_MS / 2, Math.ceil(1000 / 9)],
 ])(
   '%s sessions that came all at once are renewed in turns, and no word becomes too old',
-  (_, isBusy, roundMs, most) => {
-    const sessions = Array.from({ length: 1000 }, () => ({ seenMs: 0, writtenMs: 0, isBusy }));
+  (_, leases, roundMs, most) => {
+    const sessions = Array.from({ length: 1000 }, () => ({ seenMs: 0, writtenMs: 0, leases }));
     const counts: number[] = [];
     for (let nowMs = TICK_MS; nowMs <= 20 * TTL_MS; nowMs += TICK_MS) {
       for (const session of sessions) session.seenMs = nowMs;
@@ -70,6 +72,6 @@ test.each([
 );
 
 test('a session that the database kept busy goes ahead of its share when its time comes', () => {
-  const late = Array.from({ length: 10 }, () => ({ seenMs: 56_000, writtenMs: 0, isBusy: false }));
+  const late = Array.from({ length: 10 }, () => ({ seenMs: 56_000, writtenMs: 0, leases: NONE }));
   expect(renewed(late, 56_000)).toHaveLength(10);
 });

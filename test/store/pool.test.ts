@@ -28,6 +28,17 @@ describe('the pool', () => {
     expect(pool.options).toMatchObject({ max: 16, connectionTimeoutMillis: 2_000 });
   });
 
+  it('says itself how plans are made, whatever the server is set to', async () => {
+    pool = createPool(database.url);
+    const { rows } = await pool.query(
+      `select name, setting, source from pg_settings where name in ('enable_seqscan', 'jit') order by name`,
+    );
+    expect(rows).toEqual([
+      { name: 'enable_seqscan', setting: 'off', source: 'client' },
+      { name: 'jit', setting: 'off', source: 'client' },
+    ]);
+  });
+
   it('ends a statement that runs too long', async () => {
     pool = createPool(database.url, { ...POOL_LIMITS, statementMs: 50 });
     await expect(pool.query('select pg_sleep(30)')).rejects.toThrow('statement timeout');

@@ -7,6 +7,7 @@ import { callOfDut } from '../../core/shopfloor-call.ts';
 import { invalid, Refusal } from '../../core/refusal.ts';
 import type { TestStatus } from '../../core/verdict.ts';
 import type { Farm } from '../../farm/farm.ts';
+import { createGangway } from '../../farm/gangway.ts';
 import { keepDeviceInfo } from '../../farm/keep-device-info.ts';
 import { awaitCall } from '../../farm/await-call.ts';
 import { takeShopfloorCall } from '../../farm/take-shopfloor-call.ts';
@@ -14,7 +15,6 @@ import { toDeviceData, toFactoryDeviceData } from '../../wire/device-data.ts';
 import { isRedacted, redact } from '../../wire/redact.ts';
 import { isXmlRpcArray, isXmlRpcStruct, type XmlRpcStruct, type XmlRpcValue } from '../../wire/xml-rpc.ts';
 import { type Arguments, structOf, textOf } from './arguments.ts';
-import { createTurns } from './turns.ts';
 
 /** What a DUT is told when the shopfloor does not answer in time: `{}`, since its call is safe, or a fault. */
 export type Unanswered = 'queue' | 'fault';
@@ -39,14 +39,14 @@ export type Shopfloor = (method: string, args: Arguments, peer: string) => Promi
 
 export const createShopfloor = (parts: ShopfloorParts): Shopfloor => {
   const { farm } = parts;
-  const inTurn = createTurns(farm.limits.external.atOnceMax);
+  const through = createGangway(farm.limits.external.atOnceMax);
   return async (method, args, peer) => {
     const call = laneCallOf(method, args);
     if (call === null) return passThrough(parts, method, args);
     const data = structOf(args[0], 'data');
     const sinceMs = farm.clock.monotonicMs();
     const taking = { instance: parts.instance, call, said: saidIn(data), peer };
-    const taken = await inTurn(() => takeShopfloorCall(farm, taking));
+    const taken = await through(() => takeShopfloorCall(farm, taking));
     if (taken === null) return {};
     const answer = await awaitCall(farm, { ...taken, sinceMs });
     switch (answer.kind) {

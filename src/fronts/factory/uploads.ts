@@ -15,13 +15,13 @@ import {
 import { type Appended, appendUploads } from '../../farm/append-uploads.ts';
 import { type Batcher, createBatcher, tooBusy } from '../../farm/batcher.ts';
 import type { FarmSeams } from '../../farm/farm.ts';
+import { createGangway } from '../../farm/gangway.ts';
 import { keepUpload } from '../../farm/keep-upload.ts';
 import { outageRefusal } from '../../farm/outage.ts';
 import type { Depot } from '../../uploads/depot.ts';
 import { diskRefusal } from '../../uploads/disk.ts';
 import type { Received } from '../../uploads/received.ts';
 import type { FactoryCounts } from './counts.ts';
-import { createTurns } from './turns.ts';
 
 export type Uploads = {
   readonly report: (peer: string, blob: Received, name: ReportName) => Promise<void>;
@@ -44,9 +44,9 @@ export type UploadParts = {
 };
 
 export const createUploads = ({ farm, depot, instance, counts }: UploadParts): Uploads => {
-  const inTurn = createTurns(farm.limits.uploads.atOnceMax);
+  const through = createGangway(farm.limits.uploads.atOnceMax);
   const appenders = createAppenders(farm.limits.uploads, (file, pieces) =>
-    inTurn(() =>
+    through(() =>
       appendUploads(farm, { ...file, depot: depot.id, instance }, pieces, (from, kept) =>
         depot.append(file.path, from, kept),
       ),
@@ -66,7 +66,7 @@ export const createUploads = ({ farm, depot, instance, counts }: UploadParts): U
     const pathOf = typeof where === 'string' ? where : null;
     let fate: Fate | null = null;
     try {
-      fate = await inTurn(() => keepUpload(farm, { ...noted, depot: depot.id, pathOf }, placing.place));
+      fate = await through(() => keepUpload(farm, { ...noted, depot: depot.id, pathOf }, placing.place));
       counts.uploaded(kind, fate, bytes);
     } finally {
       await placing.over(fate !== null);

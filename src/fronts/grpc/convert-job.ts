@@ -103,14 +103,8 @@ const numberOfVerdict: Readonly<Record<Verdict, VerdictNumber>> = {
   FAILED: VerdictNumber.VERDICT_FAILED,
 };
 
-/** What became of a job, without what it asked for. */
-export const outcomeMessageOf = (job: UnitJob): Job => ({
-  ...Job.create(),
-  id: BigInt(job.id),
-  instance: job.instance,
-  station: job.station,
-  route: job.route ?? '',
-  attemptsMax: job.attemptsMax,
+/** How far it has come. */
+const standingOf = (job: UnitJob) => ({
   state: numberOfState[job.state],
   heldBy: job.heldBy ?? '',
   heldReason: job.heldReason ?? '',
@@ -122,6 +116,17 @@ export const outcomeMessageOf = (job: UnitJob): Job => ({
   enqueueTime: timestampOf(job.enqueuedAt),
   startTime: timestampOrUnset(job.startedAt),
   endTime: timestampOrUnset(job.endedAt),
+});
+
+/** What became of a job, without what it asked for. */
+export const outcomeMessageOf = (job: UnitJob): Job => ({
+  ...Job.create(),
+  id: BigInt(job.id),
+  instance: job.instance,
+  station: job.station,
+  route: job.route ?? '',
+  attemptsMax: job.attemptsMax,
+  ...standingOf(job),
 });
 
 export const jobMessageOf = (job: JobView): Job => ({
@@ -137,17 +142,7 @@ export const jobMessageOf = (job: JobView): Job => ({
   onFailed: job.onFailed === 'stop' ? OnFailed.STOP : OnFailed.CONTINUE,
   attemptsMax: job.attemptsMax,
   queueTimeout: durationOrUnset(job.queueTimeoutMs),
-  state: numberOfState[job.state],
-  heldBy: job.heldBy ?? '',
-  heldReason: job.heldReason ?? '',
-  attempts: job.attempts,
-  verdict: job.verdict === null ? VerdictNumber.VERDICT_UNSPECIFIED : numberOfVerdict[job.verdict],
-  reason: job.reason ?? '',
-  failure: job.failure ?? '',
-  botId: job.botId ?? '',
-  enqueueTime: timestampOf(job.enqueuedAt),
-  startTime: timestampOrUnset(job.startedAt),
-  endTime: timestampOrUnset(job.endedAt),
+  ...standingOf(job),
   results: (job.results ?? []).map(resultMessageOf),
   result: anyOrUnset(job.result),
 });

@@ -103,12 +103,7 @@ export async function openFactory(
     project: options.project ?? null,
     instance: 'line-1',
     unanswered: options.unanswered ?? 'queue',
-    ask: async (...asked) => {
-      const outcome = await asker.ask(...asked);
-      return outcome === null || outcome.kind === 'answered' || outcome.kind === 'fault'
-        ? outcome
-        : { kind: 'unanswered', why: outcome.why };
-    },
+    ask: asker.ask,
     logPort: options.logPort ?? null,
     messageLevel: options.messageLevel ?? 'DEBUG',
     scheme: 'http',
