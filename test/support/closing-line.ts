@@ -1,4 +1,8 @@
+import { appendFileSync } from 'node:fs';
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
+
+/** A file to which each run adds its counts, for whoever runs several and sums them up (.ci/run). */
+const COUNTS_FILE = process.env['STATIONGRID_TEST_COUNTS'];
 
 /** Says, as the run's very last line, how many tests passed and failed; and before it, why any was skipped. */
 export class ClosingLine implements Reporter {
@@ -11,8 +15,10 @@ export class ClosingLine implements Reporter {
     const skipped = inState('skipped');
     for (const test of skipped) process.stdout.write(`skipped: ${test.fullName}: ${reason(test)}\n`);
     const failed = inState('failed').length + broken;
+    const passed = inState('passed').length;
     const end = skipped.length > 0 ? `, ${skipped.length} skipped` : '';
-    process.stdout.write(`${inState('passed').length} passed, ${failed} failed${end}\n`);
+    process.stdout.write(`${passed} passed, ${failed} failed${end}\n`);
+    if (COUNTS_FILE !== undefined) appendFileSync(COUNTS_FILE, `${passed} ${failed} ${skipped.length}\n`);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Asks a farm from outside, over its gRPC door, as a scheduler would. */
-import { Client, credentials, Metadata } from '@grpc/grpc-js';
+import { Client, credentials, Metadata, status } from '@grpc/grpc-js';
 import { Duration } from '../../src/gen/google/protobuf/duration.ts';
 import { type Bot, FleetService } from '../../src/gen/stationgrid/v1/fleet.ts';
 import { EnqueueJobRequest, type Job, JobsService, JobState, OnFailed } from '../../src/gen/stationgrid/v1/jobs.ts';
@@ -24,7 +24,7 @@ export type FarmDoor = ReturnType<typeof openFarmDoor>;
 const CALL_MS = 20_000;
 const channel = { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 500 };
 
-export function openFarmDoor({ address }: { readonly address: string }) {
+export function openFarmDoor({ address, log }: { readonly address: string; readonly log?: () => string }) {
   const client = new Client(address, credentials.createInsecure(), channel);
   const ask = <Q, R>(method: Method<Q, R>, request: Q): Promise<R> =>
     new Promise((resolve, reject) => {
@@ -37,7 +37,7 @@ export function openFarmDoor({ address }: { readonly address: string }) {
         { deadline: Date.now() + CALL_MS },
         (error, reply) => {
           if (error === null) resolve(reply!);
-          else reject(error);
+          else reject(error.code === status.INTERNAL ? new Error(`${error.message}\n${log?.() ?? ''}`) : error);
         },
       );
     });
