@@ -19,6 +19,12 @@ const MOVED = '40001';
 const LOCK_TROUBLE = ['40P01', '55P03'];
 /** A table has changed under a prepared statement, or the server has forgotten it: on another connection it is there. */
 const STALE_PLANS: ReadonlySet<unknown> = new Set(['0A000', '26000']);
+/**
+ * A check that has no name is that of a partition: the day of history to which a row belongs was made while the row was on its way
+ * to the table for what has no day. Asked again, the row finds its day.
+ */
+const CHECK_VIOLATION = '23514';
+const AT_ONCE: ReadonlySet<unknown> = new Set([MOVED, CHECK_VIOLATION]);
 const RETRYABLE: ReadonlySet<unknown> = new Set([MOVED, ...LOCK_TROUBLE, ...STALE_PLANS]);
 const RETRIES_MAX = 3;
 const RETRY_JITTER_MS = 20;
@@ -28,6 +34,11 @@ const RETRY_JITTER_MS = 20;
  * for every asking, and making a plan takes longer than most of them do. Pages that people filter are read outside.
  */
 export const BEGIN = 'begin; set local plan_cache_mode = force_generic_plan';
+
+const hasMissedItsDay = (error: unknown): boolean =>
+  sqlState(error) === CHECK_VIOLATION &&
+  error instanceof Error &&
+  !('constraint' in error && error.constraint !== undefined);
 
 export const sqlState = (error: unknown): string | null =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
@@ -42,8 +53,8 @@ export const inTransaction = async <T>(seams: TransactionSeams, work: (db: Query
       return await once(seams.pool, work);
     } catch (error) {
       const state = sqlState(error);
-      if (tries >= RETRIES_MAX || !RETRYABLE.has(state)) throw error;
-      if (state !== MOVED) await seams.sleep(seams.random() * RETRY_JITTER_MS * 2 ** tries);
+      if (tries >= RETRIES_MAX || !(RETRYABLE.has(state) || hasMissedItsDay(error))) throw error;
+      if (!AT_ONCE.has(state)) await seams.sleep(seams.random() * RETRY_JITTER_MS * 2 ** tries);
     }
   }
 };

@@ -22,6 +22,7 @@ import type { TestBot, TestHome } from '../support/bot-calls.ts';
 import { freshDatabase, type FreshDatabase } from '../support/database.ts';
 import { createWakeHub, testLine } from '../support/farm.ts';
 import { jobRequest, mlb } from '../support/job-requests.ts';
+import { eventually } from '../support/farm-site.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 const DAY = '2026-03-01';
@@ -165,6 +166,45 @@ describe('days', () => {
     other.release();
     expect([made.length, left.length]).toEqual([0, 2 * historyTables.length]);
     expect((await keep()).made).toHaveLength(2 * historyTables.length);
+  });
+});
+
+describe('a day that is made under the feet of a write', () => {
+  /** Starts `write` while the day of the table is being made, and lets the day come to be once the write waits for it. */
+  const during = async <T>(table: string, write: () => Promise<T>): Promise<T> => {
+    const maker = await database.pool.connect();
+    try {
+      await maker.query('begin');
+      await maker.query('select make_history_day($1, $2::date)', [table, DAY]);
+      const written = write();
+      await eventually(async () => {
+        const { rows } = await database.pool.query(
+          'select from pg_locks where relation = $1::regclass and not granted',
+          [`${table}_other`],
+        );
+        expect(rows).toHaveLength(1);
+      });
+      await maker.query('commit');
+      return await written;
+    } finally {
+      maker.release();
+    }
+  };
+
+  it('takes the row of a job that is enqueued', async () => {
+    const job = await during('farm_events', () => enqueueJob(home, jobRequest()));
+    expect(await stateOf(home, job.id)).toMatchObject({ state: 'QUEUED' });
+    expect(new Set(await placesOf('farm_events'))).toEqual(new Set(['farm_events_20260301']));
+  });
+
+  it('takes the job that ends', async () => {
+    const job = await enqueueJob(home, jobRequest());
+    const bot = await connect(home, 'b');
+    const { id } = only(bot.created);
+    await bot.poll([active(id)]);
+    await during('finished_jobs', () => bot.poll([done(id)]));
+    expect(await placesOf('jobs')).toEqual(['finished_jobs_20260301']);
+    expect(await stateOf(home, job.id)).toMatchObject({ state: 'FINISHED', verdict: 'PASSED' });
   });
 });
 
