@@ -3,7 +3,7 @@
  * there is some, or hold its poll until there is. A poll that changes nothing and finds nothing runs no SQL, as long as the
  * database has heard of its bot lately.
  */
-import { BOT_TERMINATING, holdMs, instanceOfSession, takesWork } from '../core/bot-session.ts';
+import { BOT_TERMINATING, instanceOfSession, takesWork } from '../core/bot-session.ts';
 import { type Reading, readReport, type SessionReport } from '../core/session-report.ts';
 import type { Declared } from '../store/bot-sessions.ts';
 import { checkClaims } from './check-claims.ts';
@@ -11,16 +11,10 @@ import { transact } from './farm.ts';
 import { findSession } from './find-session.ts';
 import type { Change, Home } from './home.ts';
 import { heatDevice, type Search, searchOf } from './matching.ts';
+import { pace, park, type Patience } from './park.ts';
 import { resolveDevices } from './resolve-devices.ts';
-import { classOf, dropSession, type HeldLease, inTurn, type Session, type WakeCause } from './sessions.ts';
+import { classOf, dropSession, type HeldLease, inTurn, type Session } from './sessions.ts';
 import { vouch, vouchAfterHold } from './vouch.ts';
-
-/** How long the caller waits, and whether it still does. */
-export type Patience = {
-  /** Milliseconds to the client's deadline; null: it set none. */
-  readonly untilDeadlineMs: number | null;
-  readonly signal: AbortSignal;
-};
 
 /** What the bot is answered; status, worker and version are echoed by the door, as received. */
 export type SessionReply = {
@@ -215,51 +209,6 @@ const whyOf = (event: Reading['steps'][number]['event'], message: string): strin
 const TOLD_MAX = 64;
 const tell = (session: Session, leaseId: string): void => {
   session.told = new Set([...session.told, leaseId].slice(-TOLD_MAX));
-};
-
-/** Holds the poll: a timer and an entry in memory, nothing else (R-GEN-4). */
-const park = (home: Home, session: Session, patience: Patience): Promise<void> | null => {
-  const limits = { ...home.limits.poll, ttlMs: home.limits.session.ttlMs };
-  const forMs = holdMs(patience.untilDeadlineMs, limits, home.random());
-  if (forMs <= 0 || home.stopping || session.gone || patience.signal.aborted) return null;
-  if (home.sessions.parked >= home.limits.poll.parkedMax) return pace(home, session, patience);
-  return hold(home, session, patience, forMs);
-};
-
-/** Answers that change nothing come at a pace, whatever the bot's own (R-POLL-8). */
-const PACE_MAX_MS = 1_000;
-const pace = (home: Home, session: Session, patience: Patience): Promise<void> | null => {
-  const dueMs = session.repliedMs + 1_000 / home.limits.poll.repliesPerSecondMax;
-  const patienceMs = patience.untilDeadlineMs === null ? PACE_MAX_MS : patience.untilDeadlineMs / 2;
-  const forMs = Math.min(dueMs - home.clock.monotonicMs(), PACE_MAX_MS, patienceMs);
-  return forMs <= 0 || home.stopping ? null : home.clock.sleep(forMs, patience.signal);
-};
-
-const hold = async (home: Home, session: Session, patience: Patience, forMs: number): Promise<void> => {
-  const startedMs = home.clock.monotonicMs();
-  const ending = new AbortController();
-  let cause: WakeCause = 'time';
-  const end = (why: WakeCause): void => {
-    if (session.parked === parked) session.parked = null;
-    cause = why;
-    ending.abort();
-  };
-  const parked = { end };
-  const leave = (): void => {
-    end('client gone');
-  };
-  session.parked = parked;
-  home.sessions.parked += 1;
-  home.witness.pollParked(session.instance);
-  patience.signal.addEventListener('abort', leave, { once: true });
-  // Work may have become hot while this call was on its way here.
-  home.feed();
-  await home.clock.sleep(forMs, ending.signal);
-  patience.signal.removeEventListener('abort', leave);
-  home.sessions.parked -= 1;
-  if (session.parked === parked) session.parked = null;
-  const heldMs = home.clock.monotonicMs() - startedMs;
-  home.witness.pollEnded({ instance: session.instance, cause, heldMs });
 };
 
 /** A session that is gone is answered with what it held: R-POLL-7, never an error. */

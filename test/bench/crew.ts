@@ -9,7 +9,8 @@ import type { TestResult } from '../../src/core/test-result.ts';
 import { createBotSession } from '../../src/farm/create-bot-session.ts';
 import type { Home } from '../../src/farm/home.ts';
 import type { HeldLease } from '../../src/farm/sessions.ts';
-import { type Patience, updateBotSession } from '../../src/farm/update-bot-session.ts';
+import type { Patience } from '../../src/farm/park.ts';
+import { updateBotSession } from '../../src/farm/update-bot-session.ts';
 import { INSTANCE } from './line.ts';
 
 export type Worker = {
