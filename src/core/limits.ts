@@ -173,6 +173,8 @@ export const limitTable = {
     atOnceMax: [4, 'Uploads that one replica names and records at once. Each takes a connection of the pool.'],
     appendBatchBytesMax: [4 * MIB, 'Pieces of one file that share a commit, a larger one alone.'],
     appendsWaitingMax: [1000, 'Pieces that wait for one file; more are answered 503.'],
+    lockWaitMs: [5 * SECOND, 'A piece waits this long for another process that writes into the same file; then it is answered 503.'],
+    lockMs: [60 * SECOND, 'The lock of a file whose holder cannot be seen from here, as on another machine, counts as left behind after this. Whoever holds one writes for half of it at most.'],
   },
   testlog: {
     requestBytesMax: [2 * GIB, 'One upload of events. Uploaders stop for good at one event that is larger, so never make it less than 2 GiB.'],

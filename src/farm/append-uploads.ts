@@ -13,16 +13,23 @@ export type Appended = Pick<UploadRow, 'id' | 'bytes' | 'sha256' | 'peer'>;
 const RESENDS = 8;
 
 /**
+ * Puts these, one behind the other, at `from` of the file, and nothing behind them, safely on disk. Returns where they begin,
+ * which is elsewhere only when the file is shorter than the record says. May be asked again when the commit is.
+ */
+export type WriteAppends<T> = (from: number, kept: readonly T[]) => Promise<number>;
+
+/**
  * What a peer appended last and soon sends again has no second effect: its answer was lost.
- * @param write puts these, one behind the other, at `from` of the file, and nothing behind them, safely on disk. Returns where
- * they begin, which is elsewhere only when the file is shorter than the record says. May be asked again when the commit is.
+ * @param alone runs its work while no other process writes into the file. Where it ends is asked in there: the answer proves that
+ * this session had the lock of the record until then, so that whoever appends next, our session lost or not, finds in the
+ * file what we write now, or waits for it.
  * @returns for each, in order, whether it was kept or is such a repetition.
  */
 export const appendUploads = <T extends Appended>(
   farm: FarmSeams,
   file: AppendedFile,
   appends: readonly T[],
-  write: (from: number, kept: readonly T[]) => Promise<number>,
+  alone: (work: (write: WriteAppends<T>) => Promise<number>) => Promise<number>,
 ): Promise<readonly ('kept' | 'repeated')[]> => {
   const { depot, path } = file;
   return transact(farm, async (db) => {
@@ -37,7 +44,7 @@ export const appendUploads = <T extends Appended>(
       return 'kept';
     });
     if (kept.length === 0) return fates;
-    let startsAt = await write(await readEndOfFile(db, depot, path), kept);
+    let startsAt = await alone(async (write) => write(await readEndOfFile(db, depot, path), kept));
     await insertUploads(
       db,
       kept.map(({ id, bytes, sha256, peer }) => {

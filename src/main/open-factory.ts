@@ -1,5 +1,4 @@
 /** The factory door, with the folder behind it; what a crash left there is put in order before the first call. */
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { CannotStart } from '../core/cannot-start.ts';
@@ -48,7 +47,8 @@ export const openFactory = async (
   async function openFolder(root: string, { limits }: Config): Promise<Depot> {
     const { freeBytesMin } = limits.uploads;
     try {
-      return await openDepot({ root, freeBytesMin, newId: randomUUID, pid: process.pid, log: home.log });
+      const { clock, newId, log } = home;
+      return await openDepot({ root, freeBytesMin, limits: limits.uploads, newId, clock, pid: process.pid, log });
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
       const words = `Uploads of DUTs cannot be kept in ${root}: ${why}. Make the folder writable, or name another by factory.folder.`;

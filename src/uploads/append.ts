@@ -8,6 +8,7 @@ export type Appending = { readonly read: () => AsyncIterable<Uint8Array> };
 
 /**
  * Whoever calls holds the lock of the file.
+ * @param stillMine throws when it may soon be taken away, which is asked before each change of the file.
  * @param from where the record says that it ends. What is behind that was never acknowledged, or the record is an old one that
  * was restored. When it is the beginning of what comes now, it is the same, cut off. Anything else is put `aside`, not lost.
  * @returns where the bytes begin: at `from`, or at the end of a file that somebody has cut.
@@ -18,7 +19,13 @@ export const appendTo = async (
     from,
     appending,
     aside,
-  }: { readonly from: number; readonly appending: readonly Appending[]; readonly aside: string },
+    stillMine,
+  }: {
+    readonly from: number;
+    readonly appending: readonly Appending[];
+    readonly aside: string;
+    readonly stillMine: () => void;
+  },
 ): Promise<{ readonly startsAt: number; readonly asideBytes: number }> => {
   // A link is no file of ours, whoever put it there.
   const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, FILE_MODE);
@@ -27,8 +34,9 @@ export const appendTo = async (
     const startsAt = Math.min(size, from);
     const isStrange = size > from && !(await isBeginning(file, { from, size }, appending));
     if (isStrange) await putAside(file, { from, size }, aside);
+    stillMine();
     await file.truncate(startsAt);
-    await writeAll(file, startsAt, appending);
+    await writeAll(file, startsAt, { appending, stillMine });
     await file.sync();
     if (size === 0) await syncFolder(dirname(path));
     return { startsAt, asideBytes: isStrange ? size - from : 0 };
@@ -37,14 +45,20 @@ export const appendTo = async (
   }
 };
 
-const writeAll = async (file: FileHandle, startsAt: number, appending: readonly Appending[]): Promise<void> => {
+const writeAll = async (
+  file: FileHandle,
+  startsAt: number,
+  { appending, stillMine }: { readonly appending: readonly Appending[]; readonly stillMine: () => void },
+): Promise<void> => {
   try {
     let at = startsAt;
     for await (const piece of piecesOf(appending)) {
+      stillMine();
       await writeAt(file, piece, at);
       at += piece.length;
     }
   } catch (error) {
+    stillMine();
     await file.truncate(startsAt);
     throw error;
   }

@@ -6,14 +6,17 @@
  *     umpire_data/…        the names, as the original Factory Server gives them
  *     incoming/            what is under way, and notes of what is being named: both are looked at after a crash
  *     aside/               tails of files that no record explains
+ *     locks/               files that a process is writing into
  */
 import { constants } from 'node:fs';
 import { copyFile, link, mkdir, open, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Clock } from '../core/clock.ts';
 import { Refusal } from '../core/refusal.ts';
 import { nthName, type ReportPath } from '../core/upload.ts';
 import { appendTo, type Appending } from './append.ts';
 import { blobPath, checkRoom, codeOf, makeFolder, statOf, syncFolder } from './disk.ts';
+import { type FileLockSeams, openFileLocks } from './file-lock.ts';
 import { type Note, noteName, type Noted } from './notes.ts';
 import { receive, type Received, type Receiving } from './received.ts';
 
@@ -25,6 +28,8 @@ export type DepotSeams = {
   /** So much of the disk is left free. */
   readonly freeBytesMin: number;
   readonly newId: () => string;
+  readonly clock: Clock;
+  readonly limits: FileLockSeams['limits'];
   readonly pid: number;
   readonly log: { readonly warn: Say };
 };
@@ -43,8 +48,15 @@ export type Depot = {
   readonly receive: () => Receiving;
   /** Of what is settled. @param where a report's place among its namesakes, or the path of which this becomes the latest. */
   readonly placing: (received: Received, where: ReportPath | string, noted: Noted) => Placing;
-  readonly append: (path: string, from: number, appending: readonly Appending[]) => Promise<number>;
+  /**
+   * Runs the work while no other process writes into this file. What it is given appends: `from` is where the record says that
+   * the file ends, which is to be asked in there. @throws Refusal UNAVAILABLE.
+   */
+  readonly alone: <T>(path: string, work: (append: Append) => Promise<T>) => Promise<T>;
 };
+
+/** @returns where the bytes begin: at `from`, or at the end of a file that somebody has cut. */
+export type Append = (from: number, appending: readonly Appending[]) => Promise<number>;
 
 /** A report with more namesakes than this comes from a DUT that does not stop. */
 const NAMESAKES_MAX = 10_000;
@@ -52,8 +64,9 @@ const NAMESAKES_MAX = 10_000;
 export const openDepot = async (seams: DepotSeams): Promise<Depot> => {
   await mkdir(seams.root, { recursive: true, mode: 0o750 });
   const root = await realpath(seams.root);
-  for (const folder of ['blobs', 'incoming', 'aside', 'umpire_data']) await makeFolder(root, folder);
+  for (const folder of ['blobs', 'incoming', 'aside', 'locks', 'umpire_data']) await makeFolder(root, folder);
   const incoming = join(root, 'incoming');
+  const locks = await openFileLocks({ ...seams, folder: join(root, 'locks') });
   const own = (id: string): string => join(incoming, noteName(seams.pid, id));
   return {
     id: await depotId(root, seams.newId),
@@ -90,24 +103,36 @@ export const openDepot = async (seams: DepotSeams): Promise<Depot> => {
         },
       };
     },
-    append: async (path, from, appending) => {
-      await checkRoom(root, seams.freeBytesMin);
-      await makeFolder(root, dirname(path));
-      const aside = join(root, 'aside', `${path.replaceAll('/', '__').slice(-ASIDE_CHARS)}-${seams.newId()}`);
-      const { startsAt, asideBytes } = await appendTo(join(root, path), { from, appending, aside });
-      if (asideBytes > 0)
-        seams.log.warn(
-          { path, aside, bytes: asideBytes },
-          'a file of uploads was longer than its record: the rest was put aside',
-        );
-      if (startsAt !== from)
-        seams.log.warn({ path, from, startsAt }, 'a file of uploads is shorter than its record: somebody has cut it');
-      return startsAt;
-    },
+    alone: (path, work) =>
+      locks.alone(path, (stillMine) =>
+        work(async (from, appending) => {
+          await checkRoom(root, seams.freeBytesMin);
+          await makeFolder(root, dirname(path));
+          const aside = join(root, 'aside', `${path.replaceAll('/', '__').slice(-ASIDE_CHARS)}-${seams.newId()}`);
+          const { startsAt, asideBytes } = await appendTo(join(root, path), { from, appending, aside, stillMine });
+          tellStrange(seams.log, { path, from, startsAt, aside, asideBytes });
+          return startsAt;
+        }),
+      ),
   };
 };
 
 const ASIDE_CHARS = 150;
+
+type Strange = {
+  readonly path: string;
+  readonly from: number;
+  readonly startsAt: number;
+  readonly aside: string;
+  readonly asideBytes: number;
+};
+
+const tellStrange = ({ warn }: DepotSeams['log'], { path, from, startsAt, aside, asideBytes }: Strange): void => {
+  if (asideBytes > 0)
+    warn({ path, aside, bytes: asideBytes }, 'a file of uploads was longer than its record: the rest was put aside');
+  if (startsAt !== from)
+    warn({ path, from, startsAt }, 'a file of uploads is shorter than its record: somebody has cut it');
+};
 
 const nameReport = async (
   root: string,

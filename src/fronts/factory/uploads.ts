@@ -47,9 +47,7 @@ export const createUploads = ({ farm, depot, instance, counts }: UploadParts): U
   const through = createGangway(farm.limits.uploads.atOnceMax);
   const appenders = createAppenders(farm.limits.uploads, (file, pieces) =>
     through(() =>
-      appendUploads(farm, { ...file, depot: depot.id, instance }, pieces, (from, kept) =>
-        depot.append(file.path, from, kept),
-      ),
+      appendUploads(farm, { ...file, depot: depot.id, instance }, pieces, (work) => depot.alone(file.path, work)),
     ),
   );
 

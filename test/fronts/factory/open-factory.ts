@@ -82,6 +82,8 @@ export async function openFactory(
   const depot = await openDepot({
     root: folder,
     freeBytesMin: farm.limits.uploads.freeBytesMin,
+    limits: farm.limits.uploads,
+    clock: farm.clock,
     newId: randomUUID,
     pid: process.pid,
     log,

@@ -1,0 +1,55 @@
+/** Which process this is, so that others on the machine can tell whether it still runs: its number alone is soon another's. */
+import { readFile, readlink } from 'node:fs/promises';
+import { hostname } from 'node:os';
+
+export type ProcessMark = {
+  /** One boot of one kernel, and the space of its process numbers: a container has one of its own. */
+  readonly machine: string;
+  readonly pid: number;
+  /** On the kernel's clock; empty where the system does not tell. */
+  readonly startedAt: string;
+};
+
+export const ownMark = async (): Promise<ProcessMark> => ({
+  machine: await machineMark(),
+  pid: process.pid,
+  startedAt: (await startOf(process.pid)) ?? '',
+});
+
+/** Null: it runs, or ran, where nobody can see it from here. */
+export const isOver = async (mark: ProcessMark, own: ProcessMark): Promise<boolean | null> => {
+  if (mark.machine !== own.machine) return null;
+  if (own.startedAt === '') return !answers(mark.pid);
+  return (await startOf(mark.pid)) !== mark.startedAt;
+};
+
+const machineMark = async (): Promise<string> => {
+  try {
+    const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
+    return `${boot.trim()} ${await readlink('/proc/self/ns/pid')}`;
+  } catch {
+    return hostname();
+  }
+};
+
+/** Of proc(5), counted from the one behind the name, which may hold anything but is last in brackets. */
+const STATE = 0;
+const START_TIME = 19;
+/** Zombie, dead: it writes nothing any more. */
+const ENDED = new Set(['Z', 'X']);
+
+/** Null: there is no such process, or it has ended. */
+const startOf = async (pid: number): Promise<string | null> => {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
+  return ENDED.has(fields[STATE] ?? '') ? null : (fields[START_TIME] ?? null);
+};
+
+const answers = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+};
