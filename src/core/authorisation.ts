@@ -1,5 +1,5 @@
 /** Who may do what: one table for all doors. A door maps each of its methods to a verb; a verb without a row does not compile. */
-import { type BotIdentity, EVERY_INSTANCE, type Principal, type Role } from './principal.ts';
+import { type BotIdentity, EVERY_INSTANCE, type Grant, type Principal, type Role } from './principal.ts';
 
 /** What can be asked of the farm, named as the use-cases are. */
 export type Verb =
@@ -41,6 +41,7 @@ export type Verb =
   | 'rotate-bot-token'
   | 'revoke-bot-token'
   | 'list-bot-tokens'
+  | 'scale-bots'
   | 'who-am-i'
   | 'read-metrics'
   | 'read-schema'
@@ -53,7 +54,7 @@ export type Verb =
 
 export type Rule = {
   /**
-   * `instance`: a role in the instance asked of. `own bot`: the bot that the request speaks for must be the caller.
+   * `instance`: a role in the instance asked of; a bot has the role `bot` in its own. `own bot`: the bot that the request speaks for must be the caller.
    * `any instance`: the role in whichever instance; nothing of an instance is shown. `known`: whoever has credentials.
    * `anybody`: asked of nobody.
    */
@@ -121,6 +122,8 @@ export const rules: Readonly<Record<Verb, Rule>> = {
   'rotate-bot-token': administer,
   'revoke-bot-token': administer,
   'list-bot-tokens': { of: 'instance', roles: ADMINS, audited: false },
+  // KEDA shows a certificate or nothing, and certificates name bots: a bot may ask of its own instance.
+  'scale-bots': { of: 'instance', roles: [...VIEWERS, 'bot'], audited: false },
   'who-am-i': { of: 'known', roles: [], audited: false },
   // Its labels name instances and stations, so it is not for everybody; the door for operations is without credentials.
   'read-metrics': { of: 'any instance', roles: VIEWERS, audited: false },
@@ -169,12 +172,15 @@ const heldAnywhere = (principal: Known, { roles }: Rule): boolean =>
   principal.kind === 'member' && principal.grants.some(({ role }) => roles.includes(role));
 
 const judgeMember = (principal: Known, rule: Rule, { instance }: Target): Decision =>
-  principal.kind === 'member' &&
-  principal.grants.some(
+  grantsOf(principal).some(
     (grant) => (grant.instance === instance || grant.instance === EVERY_INSTANCE) && rule.roles.includes(grant.role),
   )
     ? ALLOWED
     : forbidden(rule, instance);
+
+/** A bot is one in its own instance. */
+const grantsOf = (principal: Known): readonly Grant[] =>
+  principal.kind === 'member' ? principal.grants : [{ instance: principal.bot.instance, role: 'bot' }];
 
 /** A new session under a name that is not its own is forbidden; a session that is not its own is not there. */
 const judgeBot = (principal: Known, verb: Verb, target: Target): Decision => {

@@ -54,6 +54,12 @@ export const limitTable = {
     steadyMs: [60 * SECOND, 'The waits begin anew after a worker has served this long.'],
     startsMax: [5, 'So many starts in a row that failed, while no worker serves, end the farm.'],
   },
+  autoscaling: {
+    freshMs: [1 * SECOND, 'Autoscalers are told figures of at most this age: what they ask about is counted no more often.'],
+    countedMax: [1000, 'Jobs that are counted for one requirement set; an autoscaler is told of no more.'],
+    pagesMax: [64, 'Fleets whose figures are kept at once for that; beyond it the one asked for longest ago goes.'],
+    streamsMax: [100, 'StreamIsActive of autoscalers open on one replica.'],
+  },
   poll: {
     holdMaxMs: [45 * SECOND, 'Longest hold of an idle bot\'s poll.'],
     repliesPerSecondMax: [10, 'Most replies a second to one session; faster callers are delayed, 1 s at most.'],

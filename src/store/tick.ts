@@ -49,7 +49,7 @@ export type TickAnswer = {
 };
 
 /** Runnable, and for whoever serves its requirement set: the condition of the index `jobs_queue`. */
-const IN_CLASS_QUEUE = `state = 'QUEUED' and held_by is null and device_id is null and requested_bot_id is null`;
+export const IN_CLASS_QUEUE = `state = 'QUEUED' and held_by is null and device_id is null and requested_bot_id is null`;
 
 /** What is due is said here in short; `store/sweeps.ts` says it in full, and acts on it. */
 const TICK = `

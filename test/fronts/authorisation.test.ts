@@ -275,6 +275,8 @@ function encodeFor(
     requests: [{ requestId: '', job }],
     name: method.path.includes('Reservation') ? `${instance}/reservations/${ids.reservation}` : session,
     leaseId: absent.call,
+    ...{ scalerMetadata: { instance }, metricName: 'stationgrid-jobs' },
+    scaledObjectRef: { name: '', namespace: '', scalerMetadata: { instance } },
   };
   const empty = method.requestDeserialize(Buffer.alloc(0)) as Record<string, unknown>;
   const request = Object.fromEntries(
@@ -383,6 +385,7 @@ test('serves no method that the table does not know, and none is missing here', 
   expect(all.filter(({ verb }) => !(verb in rules)).map(({ name }) => name)).toEqual([]);
   const served = new Set(all.map(({ name }) => name.split('/')[1]));
   expect([...served].filter((name) => name?.includes('.')).sort()).toEqual([
+    'externalscaler.ExternalScaler',
     'google.devtools.remoteworkers.v1test2.Bots',
     'google.devtools.remoteworkers.v1test2.Reservations',
     'grpc.health.v1.Health',
@@ -414,12 +417,12 @@ test('refuses whoever must not come in, and does nothing for them', { timeout: 6
       ),
       cell(door, 'other bot', {
         as: 'bot-2',
-        expected: otherBot(door),
+        expected: otherBot(door, 'line-1'),
         said: door.knock(line1, bearers['bot-2']!),
       }),
       cell(door, 'other bot', {
         as: 'bot-3',
-        expected: otherBot(door),
+        expected: otherBot(door, 'line-2'),
         said: door.knock(line1, bearers['bot-3']!),
       }),
       cell(door, 'other instance', {
@@ -440,8 +443,9 @@ const wrongRoles = ({ rule }: Door): readonly string[] => {
   return [...roles.map((role) => `line-1:${role}`), 'no role'];
 };
 
-/** A bot that speaks for bot-1 of line-1. */
-const otherBot = (door: Door): Verdict => {
+/** A bot of an instance that speaks for bot-1 of line-1. */
+const otherBot = (door: Door, instance: string): Verdict => {
+  if (door.rule.of === 'instance' && door.rule.roles.includes('bot') && instance === 'line-1') return 'passed';
   if (door.rule.of !== 'own bot') return outsider(door);
   return door.verb === 'create-bot-session' ? 'forbidden' : 'unknown session';
 };
@@ -557,7 +561,7 @@ const rightCallers = ({ rule }: Door): readonly (string | null)[] => {
       return ['bot-1'];
     case 'instance':
     case 'any instance':
-      return rule.roles.flatMap((role) => [`line-1:${role}`, `*:${role}`]);
+      return rule.roles.flatMap((role) => (role === 'bot' ? ['bot-1', 'bot-2'] : [`line-1:${role}`, `*:${role}`]));
   }
 };
 

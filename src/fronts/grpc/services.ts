@@ -1,5 +1,6 @@
 /** The services of the gRPC door: each generated definition with its verbs and its handlers. */
 import type { Home } from '../../farm/home.ts';
+import { ExternalScalerService } from '../../gen/externalscaler/externalscaler.ts';
 import { BotsService } from '../../gen/google/devtools/remoteworkers/v1test2/bots.ts';
 import { ReservationsService } from '../../gen/google/devtools/remoteworkers/v1test2/reservations.ts';
 import { FleetService } from '../../gen/stationgrid/v1/fleet.ts';
@@ -16,6 +17,7 @@ import { createJobs } from './jobs.ts';
 import { createReread } from './reread.ts';
 import { createReservations } from './reservations.ts';
 import { createResults } from './results.ts';
+import { createScaler } from './scaler.ts';
 import { createShopfloor } from './shopfloor.ts';
 import { createUnits } from './units.ts';
 import {
@@ -25,6 +27,7 @@ import {
   jobsVerbs,
   reservationsVerbs,
   resultsVerbs,
+  scalerVerbs,
   shopfloorVerbs,
   unitsVerbs,
 } from './verbs.ts';
@@ -45,6 +48,7 @@ export const createServices = ({ home, bots, closing }: ServicesParts): readonly
   createService(ShopfloorService, shopfloorVerbs, createShopfloor(home)),
   createService(ResultsService, resultsVerbs, createResults(home)),
   createService(IdentityService, identityVerbs, createIdentityService(home)),
+  createService(ExternalScalerService, scalerVerbs, createScaler(home, closing)),
 ];
 
 /** The Bots service, with the request that comes again and again read but once. */

@@ -12,7 +12,9 @@ import type { JobsService } from '../../gen/stationgrid/v1/jobs.ts';
 import type { ResultsService } from '../../gen/stationgrid/v1/results.ts';
 import type { ShopfloorService } from '../../gen/stationgrid/v1/shopfloor.ts';
 import type { UnitsService } from '../../gen/stationgrid/v1/units.ts';
+import type { ExternalScalerService, ScaledObjectRef } from '../../gen/externalscaler/externalscaler.ts';
 import type { Asking, AskingsOf } from './endpoints.ts';
+import { instancesOf } from './to-scaling.ts';
 
 /** About an instance, not about a bot of it that would have to be the caller. */
 const about = (instance: string): Target => ({ instance, botId: null });
@@ -147,6 +149,16 @@ export const identityVerbs: AskingsOf<IdentityService> = {
     object: ({ botId, tokenId }) => (tokenId === '' ? `bot ${botId}` : `token ${tokenId}`),
   },
   listBotTokens: inInstance('list-bot-tokens'),
+};
+
+/** Who asks about nothing is refused for that, not for what it may. */
+const scaling = { verb: 'scale-bots', targets: (ref: ScaledObjectRef) => instancesOf(ref).map(about) } as const;
+
+export const scalerVerbs: AskingsOf<ExternalScalerService> = {
+  isActive: scaling,
+  streamIsActive: { ...scaling, waits: true },
+  getMetricSpec: scaling,
+  getMetrics: { verb: 'scale-bots', targets: ({ scaledObjectRef }) => instancesOf(scaledObjectRef).map(about) },
 };
 
 /** Methods of packages that are not ours to type; checked by name at start (adapt-foreign.ts). */

@@ -16,10 +16,11 @@ const SERVICES = [
   'stationgrid.v1.Shopfloor',
   'stationgrid.v1.Results',
   'stationgrid.v1.Units',
+  'externalscaler.ExternalScaler',
 ];
 const methods = methodsOf(SERVICES);
 /** Calls that may be held for as long as their caller says. */
-const WAITING = /\/(WatchJob|GetReservation|UpdateBotSession)$/;
+const WAITING = /\/(WatchJob|StreamIsActive|GetReservation|UpdateBotSession)$/;
 
 /** What a wrong message may be answered with. INTERNAL and UNKNOWN are ours to mend, UNAVAILABLE is nobody's fault. */
 const MAY_SAY: ReadonlyMap<number, string> = new Map([
