@@ -20,8 +20,6 @@ export type Retention = {
   readonly keepDays: number;
   readonly aheadDays: number;
   readonly days: readonly HistoryDay[];
-  /** Days of rows that lie in no partition of their own. */
-  readonly strays: readonly HistoryDay[];
   /** The oldest call that is not settled; null: all are. */
   readonly oldestOwedAt: Date | null;
   /** When the oldest job that is left was enqueued; null: there is none. */
@@ -52,14 +50,25 @@ export const straysBefore = (retention: Retention, table: HistoryTable): Date =>
   return holds !== null && holds < kept ? holds : kept;
 };
 
-/** Days to be made: today and those ahead, and of the past those whose rows lie in no day of their own. In order. */
-export const daysToMake = (retention: Retention): HistoryDay[] => {
-  const { today, aheadDays, days, strays } = retention;
-  const there = new Set(days.map(keyOf));
-  const ahead = Array.from({ length: aheadDays + 1 }, (_, n) => addDays(today, n));
-  const wanted = ahead.flatMap((day) => historyTables.map((table) => ({ table, day })));
-  const late = strays.filter(({ day }) => day >= firstKeptDay(retention) && day < today);
-  return [...wanted, ...late].filter((day) => !there.has(keyOf(day)));
+/** Today and the days ahead that are not there. In order. */
+export const daysAhead = (retention: Retention): HistoryDay[] => {
+  const ahead = Array.from({ length: retention.aheadDays + 1 }, (_, n) => addDays(retention.today, n));
+  return without(
+    retention.days,
+    ahead.flatMap((day) => historyTables.map((table) => ({ table, day }))),
+  );
+};
+
+/** Days of the past that nobody made, and that are kept. @param strays days of rows that lie in no partition of their own. */
+export const daysMissed = (retention: Retention, strays: readonly HistoryDay[]): HistoryDay[] =>
+  without(
+    retention.days,
+    strays.filter(({ day }) => day >= firstKeptDay(retention) && day < retention.today),
+  );
+
+const without = (there: readonly HistoryDay[], wanted: readonly HistoryDay[]): HistoryDay[] => {
+  const known = new Set(there.map(keyOf));
+  return wanted.filter((day) => !known.has(keyOf(day)));
 };
 
 /** The oldest first. */

@@ -1,15 +1,23 @@
 /** Makes the days of history ahead, and drops those that are past their time: in short transactions, one a day of a table. */
 import type { Limits } from '../core/limits.ts';
 import {
+  daysAhead,
+  daysMissed,
   daysToDrop,
-  daysToMake,
   type HistoryDay,
-  historyTables,
   keptDays,
   type Retention,
   straysBefore,
 } from '../core/retention.ts';
-import { deleteStrays, dropHistoryDay, type HistoryNow, makeHistoryDay, readHistory } from '../store/history.ts';
+import {
+  countHistoryDay,
+  deleteStrays,
+  dropHistoryDay,
+  type HistoryNow,
+  makeHistoryDay,
+  readHistory,
+  readStrays,
+} from '../store/history.ts';
 import { isOutage } from '../store/outage.ts';
 import type { Queryable } from '../store/transaction.ts';
 
@@ -31,11 +39,33 @@ export type HistoryKept = {
 };
 
 /**
- * Any replica may, at any time: what another does meanwhile is left to it. Bounded: so many days, and so many statements of
- * deleting, a round. Jobs go first: what belongs to them stays for as long as an older job is left.
+ * Any replica may, at any time: what another does meanwhile is left to it. Every statement has an end, however much has gathered:
+ * so many days, and so many statements of deleting, a round; a day is counted in bites before it is dropped. Today and the days
+ * ahead come before all else, so that nothing more goes astray. Jobs are dropped first: what belongs to them stays for as long as an
+ * older job is left.
  * @throws only what would stop every other statement as well.
  */
 export const keepHistory = async (keeper: HistoryKeeper): Promise<HistoryKept> => {
+  const round = openRound(keeper);
+  const read = async (): Promise<Retention> => retentionOf(keeper.limits, await keeper.transact(readHistory));
+  const { dropsMax } = keeper.limits.history;
+  for (const day of daysAhead(await read())) await round.make(day);
+  const strays = await keeper.transact(readStrays);
+  for (const day of daysMissed(await read(), strays)) await round.make(day);
+  let deleted = 0;
+  for (const isWanted of [isOfJobs, isOfFacts]) {
+    const retention = await read();
+    for (const day of daysToDrop(retention, isWanted).slice(0, dropsMax)) await round.drop(day);
+    deleted += await clear(
+      keeper,
+      retention,
+      strays.filter(({ table }) => isWanted(table)),
+    );
+  }
+  return { made: round.made, dropped: round.dropped, deleted, left: round.left };
+};
+
+const openRound = (keeper: HistoryKeeper) => {
   const made: HistoryDay[] = [];
   const dropped: (HistoryDay & { rows: number })[] = [];
   const left: (HistoryDay & { why: string })[] = [];
@@ -54,22 +84,26 @@ export const keepHistory = async (keeper: HistoryKeeper): Promise<HistoryKept> =
     if (end === 'MADE') made.push(day);
     else if (end === 'BUSY' || end === 'FULL') left.push({ ...day, why: unmade[end] });
   };
+  /** False: it is not done, and why is told. What was counted stays so. */
+  const count = async (day: HistoryDay): Promise<boolean> => {
+    for (;;) {
+      const bite = await attempt(day, async (db) => ({ left: await countHistoryDay(db, day) }));
+      if (bite === null) return false;
+      if (bite.left === 0) return true;
+      if (bite.left === null) {
+        left.push({ ...day, why: unmade.BUSY });
+        return false;
+      }
+    }
+  };
   const drop = async (day: HistoryDay): Promise<void> => {
+    if (!(await count(day))) return;
     const rows = await attempt(day, async (db) => ({ n: await dropHistoryDay(db, day) }));
     if (rows === null) return;
     if (rows.n === null) left.push({ ...day, why: 'another replica is at work, or something of then came to be owed' });
     else dropped.push({ ...day, rows: rows.n });
   };
-  const read = async (): Promise<Retention> => retentionOf(keeper.limits, await keeper.transact(readHistory));
-  const { dropsMax } = keeper.limits.history;
-  let retention = await read();
-  for (const day of daysToMake(retention)) await make(day);
-  for (const day of daysToDrop(retention, isOfJobs).slice(0, dropsMax)) await drop(day);
-  const deletedJobs = await clear(keeper, retention, ['finished_jobs']);
-  retention = await read();
-  for (const day of daysToDrop(retention, isOfFacts).slice(0, dropsMax)) await drop(day);
-  const deletedFacts = await clear(keeper, retention, historyTables.filter(isOfFacts));
-  return { made, dropped, deleted: deletedJobs + deletedFacts, left };
+  return { made, dropped, left, make, drop };
 };
 
 const isOfJobs = (table: HistoryDay['table']): boolean => table === 'finished_jobs';
@@ -77,7 +111,7 @@ const isOfFacts = (table: HistoryDay['table']): boolean => !isOfJobs(table);
 
 const unmade = {
   BUSY: 'another replica makes or drops a day',
-  FULL: 'too much has ended on that day without it; it stays where it is',
+  FULL: 'too much has ended without a day; stationgrid db retention --apply makes it, while completions wait',
 } as const;
 
 /** As a person would want to see it, too. */
@@ -87,16 +121,12 @@ export const retentionOf = (limits: HistoryKeeper['limits'], now: HistoryNow): R
   aheadDays: limits.history.aheadDays,
 });
 
-const clear = async (
-  keeper: HistoryKeeper,
-  retention: Retention,
-  tables: readonly HistoryDay['table'][],
-): Promise<number> => {
+const clear = async (keeper: HistoryKeeper, retention: Retention, strays: readonly HistoryDay[]): Promise<number> => {
   const { strayRowsMax: limit, dropsMax } = keeper.limits.history;
   let deleted = 0;
-  for (const table of tables) {
+  for (const table of new Set(strays.map((stray) => stray.table))) {
     const before = straysBefore(retention, table);
-    if (!retention.strays.some((stray) => stray.table === table && stray.day <= dayOf(before))) continue;
+    if (!strays.some((stray) => stray.table === table && stray.day <= dayOf(before))) continue;
     for (let statements = 0; statements < dropsMax && keeper.signal?.aborted !== true; statements += 1) {
       const n = await keeper.transact((db) => deleteStrays(db, table, { before, limit }));
       deleted += n;

@@ -1,4 +1,4 @@
-/** The days of history: which there are, how they are made and dropped (migration 0008). */
+/** The days of history: which there are, how they are made and dropped (migrations 0008 and 0012). */
 import { type HistoryDay, type HistoryTable, historyTables } from '../core/retention.ts';
 import type { Queryable } from './transaction.ts';
 
@@ -14,13 +14,9 @@ export type HistoryNow = {
   readonly oldestOwedAt: Date | null;
   readonly oldestEnqueuedAt: Date | null;
   readonly days: readonly StoredDay[];
-  readonly strays: readonly HistoryDay[];
   /** Of the tables for what lies in no day of its own. */
   readonly strayBytes: number;
 };
-
-/** Days of rows without one, read at a time. */
-const STRAY_DAYS_MAX = 32;
 
 export const readHistory = async (db: Queryable): Promise<HistoryNow> => {
   const { rows: now } = await db.query<Pick<HistoryNow, 'today' | 'oldestOwedAt' | 'oldestEnqueuedAt'>>(
@@ -45,22 +41,35 @@ export const readHistory = async (db: Queryable): Promise<HistoryNow> => {
   const [first] = now;
   if (first === undefined) throw new Error('history_holds() returned no row');
   const others = parts.filter(({ day }) => day === null);
-  const strays: HistoryDay[] = [];
-  for (const { table } of others) {
-    const { rows } = await db.query<{ day: string }>(STRAY_DAYS[table], [STRAY_DAYS_MAX]);
-    strays.push(...rows.map(({ day }) => ({ table, day })));
-  }
   return {
     ...first,
     days: parts.flatMap(({ day, ...part }) => (day === null ? [] : [{ ...part, day }])),
-    strays,
     strayBytes: others.reduce((sum, { bytes }) => sum + bytes, 0),
   };
 };
 
-/** The oldest first. Only what nobody made a day for is read, and that is nothing, or little. */
-const strayDaysOf = (table: HistoryTable, at: string): string =>
-  `select distinct to_char(${at} at time zone 'UTC', 'YYYY-MM-DD') as day from ${table}_other order by 1 limit $1`;
+/** Of each table, read at a time. */
+const STRAY_DAYS_MAX = 32;
+
+/** Days of rows that lie in no day of their own; of each table the oldest first. */
+export const readStrays = async (db: Queryable): Promise<HistoryDay[]> => {
+  const strays: HistoryDay[] = [];
+  for (const table of historyTables) {
+    const { rows } = await db.query<{ day: string }>(STRAY_DAYS[table], [STRAY_DAYS_MAX]);
+    strays.push(...rows.map(({ day }) => ({ table, day })));
+  }
+  return strays;
+};
+
+/** One look into the index for each day, however many rows it has. */
+const strayDaysOf = (table: HistoryTable, at: string): string => `
+  with recursive strays(day) as (
+    select (min(${at}) at time zone 'UTC')::date from ${table}_other
+    union all
+    select (select (min(o.${at}) at time zone 'UTC')::date from ${table}_other o
+            where o.${at} >= (s.day + 1)::timestamp at time zone 'UTC')
+    from strays s where s.day is not null)
+  select to_char(day, 'YYYY-MM-DD') as day from strays where day is not null limit $1`;
 
 const STRAY_DAYS: Readonly<Record<HistoryTable, string>> = {
   finished_jobs: strayDaysOf('finished_jobs', 'ended_at'),
@@ -71,7 +80,10 @@ const STRAY_DAYS: Readonly<Record<HistoryTable, string>> = {
   farm_events: strayDaysOf('farm_events', 'at'),
 };
 
-/** BUSY: another makes or drops a day. FULL: more rows of the day lie without one than are moved while completions wait. */
+/**
+ * BUSY: another makes or drops a day. FULL: more lies without a day than is moved or read while completions wait; a session without
+ * limits of time never hears that.
+ */
 export type DayMade = 'MADE' | 'THERE' | 'BUSY' | 'FULL';
 
 /** Rows of the day that lie without one are moved into it. */
@@ -82,7 +94,16 @@ export const makeHistoryDay = async (db: Queryable, { table, day }: HistoryDay):
   return row.made;
 };
 
-/** How many rows went with it; null: another makes or drops a day, or something holds this one after all. */
+/** Counts some of a day that is over, and keeps the count. How many blocks are left; null: another makes or drops a day. */
+export const countHistoryDay = async (db: Queryable, { table, day }: HistoryDay): Promise<number | null> => {
+  const { rows } = await db.query<{ blocks: number | null }>(
+    'select count_history_day($1, $2::date)::double precision as blocks',
+    [table, day],
+  );
+  return rows[0]?.blocks ?? null;
+};
+
+/** Counts what is left of it. How many rows went with it; null: another makes or drops a day, or something holds this one after all. */
 export const dropHistoryDay = async (db: Queryable, { table, day }: HistoryDay): Promise<number | null> => {
   const { rows } = await db.query<{ rows: number | null }>(
     'select drop_history_day($1, $2::date)::double precision as rows',

@@ -154,7 +154,7 @@ async function apply(
 const ONLY_ADDED_TO = ['audit', 'result_notes'];
 
 /** What makes and drops the days of history, as the owner. */
-const OWNERS_HANDS = ['make_history_day', 'drop_history_day'];
+const OWNERS_HANDS = ['make_history_day', 'count_history_day', 'drop_history_day'];
 
 /** Rows may be read and written, the schema and its history not, and of some tables nothing may be taken back. */
 async function grantFarm(client: ClientBase, role: string, isSchemaNew: boolean): Promise<void> {

@@ -1,12 +1,15 @@
 /** What has ended lies in the day of its end, and the days come and go as they should. */
+import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { addDays, historyTables, startOf } from '../../src/core/retention.ts';
 import { cancelJob } from '../../src/farm/cancel-job.ts';
 import { enqueueJob } from '../../src/farm/enqueue-job.ts';
 import { transact } from '../../src/farm/farm.ts';
 import { type HistoryKept, keepHistory } from '../../src/farm/keep-history.ts';
+import { countHistoryDay } from '../../src/store/history.ts';
 import { runDoctor } from '../../src/store/doctor.ts';
 import { readTallies } from '../../src/store/tallies.ts';
+import type { Queryable } from '../../src/store/transaction.ts';
 import {
   active,
   board,
@@ -45,11 +48,22 @@ afterEach(async () => {
 
 /** At noon. */
 const onDay = (day: string): Promise<void> => database.setNow(new Date(`${day}T12:00:00Z`));
-const keep = (): Promise<HistoryKept> =>
+/** @param hear of each statement; what it returns is the statement's answer, null: it is asked. */
+const keep = (hear: (text: string) => Promise<never> | null = () => null): Promise<HistoryKept> =>
   keepHistory({
     limits: { ...home.limits, history: { ...home.limits.history, keepDays: KEEP_DAYS, aheadDays: 1 } },
-    transact: (work) => transact(home, work),
+    transact: (work) =>
+      transact(home, (db) =>
+        work({
+          query: (text: string, values: unknown[]) => hear(text) ?? db.query(text, values),
+        } as unknown as Queryable),
+      ),
   });
+const asOwner = async (text: string): Promise<void> => {
+  const owner = new pg.Client(database.ownerUrl);
+  await owner.connect();
+  await owner.query(text).finally(() => owner.end());
+};
 /** Where the rows of a table lie. */
 const placesOf = async (table: string): Promise<string[]> => {
   const { rows } = await database.pool.query<{ place: string }>(
@@ -157,6 +171,63 @@ describe('days', () => {
     expect(await placesOf('leases')).toEqual(['closed_leases_20260301']);
   });
 
+  it('are made ahead before anybody asks what lies in none', async () => {
+    await runs('A');
+    const strays = new Error('canceling statement due to statement timeout');
+    const kept = keep((text) => (text.includes('_other') ? Promise.reject(strays) : null));
+    await expect(kept).rejects.toBe(strays);
+    expect(await tables()).toEqual(historyTables.flatMap((table) => [`${table}_20260301`, `${table}_20260302`]).sort());
+  });
+
+  it('of what lies in none are found by one look each', async () => {
+    await runs('A');
+    const asked: string[] = [];
+    await keep((text) => {
+      if (text.includes('_other')) asked.push(text);
+      return null;
+    });
+    expect(asked.length).toBeGreaterThanOrEqual(historyTables.length);
+    for (const text of asked) {
+      const { rows } = await database.pool.query<{ 'QUERY PLAN': string }>(`explain (generic_plan) ${text}`);
+      const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+      expect(plan).toContain('_strays');
+      expect(plan).not.toMatch(/Seq Scan on \w+_other/);
+    }
+  });
+
+  it('are no table of that name that somebody else made', async () => {
+    const session = await database.pool.connect();
+    try {
+      await session.query('create temporary table finished_jobs_20260301 (id bigint)');
+      const make = `select make_history_day('finished_jobs', '${DAY}') as made`;
+      expect((await session.query(make)).rows).toEqual([{ made: 'MADE' }]);
+      expect((await session.query(make)).rows).toEqual([{ made: 'THERE' }]);
+      await session.query('drop table pg_temp.finished_jobs_20260301');
+    } finally {
+      session.release();
+    }
+    await runs();
+    expect(await placesOf('jobs')).toEqual(['finished_jobs_20260301']);
+    await asOwner('create table closed_leases_20260302 (id bigint)');
+    const { left } = await keep();
+    expect(left).toEqual([
+      { table: 'closed_leases', day: '2026-03-02', why: expect.stringContaining('already exists') },
+    ]);
+  });
+
+  it('are left to a person where making one would keep completions waiting for long', async () => {
+    // A block a row: 128 MiB, and one.
+    await asOwner('alter table farm_events_other set (fillfactor = 10)');
+    await asOwner(
+      `insert into farm_events (kind, instance, facts) select 'BOT_EVENT', 'line-1', jsonb_build_object('told', repeat('x', 900))
+       from generate_series(1, 16385)`,
+    );
+    const { made, left } = await keep();
+    expect([made.length, left.map(({ table }) => table)]).toEqual([10, ['farm_events', 'farm_events']]);
+    await asOwner(`select make_history_day('farm_events', '${DAY}')`);
+    expect(new Set(await placesOf('farm_events'))).toEqual(new Set(['farm_events_20260301']));
+  });
+
   it('that are being made by another are left to it', async () => {
     const other = await database.pool.connect();
     await other.query('begin');
@@ -261,6 +332,41 @@ describe('retention', () => {
     expect(await tallied()).toEqual(['dropped FAT CANCELLED 1', 'dropped FAT FINISHED 1']);
   });
 
+  it('counts a day in bites, whatever its size, and goes on where it was', async () => {
+    await keep();
+    // A block a row: 16 MiB each bite.
+    await asOwner('alter table closed_leases_20260301 set (fillfactor = 10)');
+    await asOwner('alter table finished_jobs_20260301 set (fillfactor = 10)');
+    const { job } = await runs();
+    await asOwner(
+      `insert into jobs select (jsonb_populate_record(j, jsonb_build_object('id', 1000 + g, 'reason', repeat('x', 900),
+         'station', case when g % 2 = 0 then 'FAT' else 'GRT' end))).* from jobs j, generate_series(1, 4999) g where j.id = ${job.id}`,
+    );
+    await asOwner(
+      `insert into tallies (family, instance, label, state, n) select 'job', 'line-1', s, 'FINISHED', n
+       from (values ('FAT', 2499), ('GRT', 2500)) v(s, n)`,
+    );
+    await onDay(addDays(DAY, KEEP_DAYS + 1));
+    const bites: number[] = [];
+    const bite = async (): Promise<number | null> =>
+      transact(home, (db) => countHistoryDay(db, { table: 'finished_jobs', day: DAY }));
+    for (let left = await bite(); left !== null && left > 0; left = await bite()) bites.push(left);
+    expect(bites).toEqual([5000 - 2048, 5000 - 2 * 2048]);
+    const { dropped } = await keep();
+    expect(dropped.find(({ table }) => table === 'finished_jobs')).toMatchObject({ rows: 5000 });
+    expect(await tallied()).toEqual(['dropped FAT FINISHED 2500', 'dropped GRT FINISHED 2500']);
+  });
+
+  it('does not count again what was counted', async () => {
+    await runsOn(DAY);
+    await onDay(addDays(DAY, KEEP_DAYS + 1));
+    await transact(home, (db) => countHistoryDay(db, { table: 'farm_events', day: DAY }));
+    await asOwner(`update day_counts set rows = 7000000 where history = 'farm_events'`);
+    const { dropped } = await keep();
+    expect(dropped.find(({ table }) => table === 'farm_events')).toMatchObject({ rows: 7_000_000 });
+    expect((await database.pool.query('select from day_counts')).rowCount).toBe(0);
+  });
+
   it('deletes what lies in no day, a few rows at a time', async () => {
     await runs();
     await runs();
@@ -279,7 +385,7 @@ describe('retention', () => {
       limits: { ...home.limits, history: { ...home.limits.history, keepDays: KEEP_DAYS, aheadDays: 1 } },
       transact: (work) => {
         // As if the connection were gone.
-        if ((transactions += 1) > 15) throw Object.assign(new Error('gone'), { code: '57P01' });
+        if ((transactions += 1) > 22) throw Object.assign(new Error('gone'), { code: '57P01' });
         return transact(home, work);
       },
     });
@@ -301,7 +407,8 @@ describe('retention', () => {
     await expect(asked(`select make_history_day('finished_jobs', '9999-01-01')`)).rejects.toMatchObject({
       code: '22023',
     });
-    await expect(asked(`select count_dropped('finished_jobs', '${DAY}', 'jobs')`)).rejects.toMatchObject({
+    await expect(asked(`select count_history_day('jobs', '2026-01-01')`)).rejects.toMatchObject({ code: '22023' });
+    await expect(asked(`select count_bite('finished_jobs', '${DAY}', 'jobs', 1)`)).rejects.toMatchObject({
       code: '42501',
     });
   });

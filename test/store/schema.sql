@@ -1,5 +1,12 @@
 -- All migrations’ effect, written by test/store/schema.test.ts. Not run by anything.
 
+CREATE OR REPLACE FUNCTION public.blocks_of(of_table regclass)
+ RETURNS bigint
+ LANGUAGE sql
+AS $function$
+  select pg_relation_size(of_table) / current_setting('block_size')::bigint
+$function$;
+
 CREATE OR REPLACE FUNCTION public.bridge_is_paused(asked text)
  RETURNS boolean
  LANGUAGE sql
@@ -9,28 +16,58 @@ AS $function$
       or exists (select from farm_marks m where m.database_mark <> database_mark())
 $function$;
 
-CREATE OR REPLACE FUNCTION public.count_dropped(which text, day date, from_table text)
+CREATE OR REPLACE FUNCTION public.count_bite(which text, day date, of_table regclass, blocks_max bigint)
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 declare
-  dropped bigint;
+  blocks_all constant bigint := blocks_of(of_table);
+  counted bigint := 0;
+  upto bigint;
+  n bigint;
   newest bigint;
+  bite text;
 begin
-  execute format('select count(*), max(%s) from %I',
-                 case which when 'finished_jobs' then 'id' when 'ended_sends' then 'null::bigint' else 'job_id' end, from_table)
-    into dropped, newest;
+  select c.blocks into counted from day_counts c where c.history = which and c.day = count_bite.day;
+  counted := coalesce(counted, 0);
+  upto := least(blocks_all, counted + blocks_max);
+  bite := format('from %s where ctid >= %L::tid and ctid < %L::tid', of_table, format('(%s,0)', counted), format('(%s,0)', upto));
   if which = 'finished_jobs' then
-    execute format('insert into tallies (family, instance, label, state, n)
-                    select f.family, j.instance, j.station, j.state, f.sign * count(*)
-                    from %I j cross join (values (''job'', -1), (''dropped'', 1)) f(family, sign)
-                    group by f.family, f.sign, j.instance, j.station, j.state', from_table);
+    execute format(
+      'with bite as (select instance, station, state, count(*) as n, max(id) as newest %s group by instance, station, state),
+            kept as (
+              insert into day_job_counts as c (day, instance, station, state, n) select $1, instance, station, state, n from bite
+              on conflict on constraint day_job_counts_pkey do update set n = c.n + excluded.n)
+       select coalesce(sum(n), 0), max(newest) from bite', bite) into n, newest using day;
+  else
+    execute format('select count(*), max(%s) %s', case which when 'ended_sends' then 'null::bigint' else 'job_id' end, bite)
+      into n, newest;
   end if;
-  insert into dropped_days as d (history, day, rows, last_job_id) values (which, count_dropped.day, dropped, newest)
-  on conflict on constraint dropped_days_pkey do update
-    set rows = d.rows + excluded.rows, last_job_id = greatest(d.last_job_id, excluded.last_job_id), dropped_at = excluded.dropped_at;
-  return dropped;
+  insert into day_counts as c (history, day, blocks, rows, last_job_id) values (which, count_bite.day, upto, n, newest)
+  on conflict on constraint day_counts_pkey do update
+    set blocks = excluded.blocks, rows = c.rows + excluded.rows, last_job_id = greatest(c.last_job_id, excluded.last_job_id);
+  return greatest(blocks_all - upto, 0);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.count_history_day(which text, day date)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET lock_timeout TO '250ms'
+AS $function$
+declare
+  -- 16 MiB.
+  bite_blocks constant bigint := 2048;
+  of_table regclass;
+begin
+  perform refuse_young_day(which, day);
+  if not pg_try_advisory_xact_lock(hashtextextended('history', 0)) then return null; end if;
+  of_table := history_day(which, day);
+  if of_table is null then return 0; end if;
+  return count_bite(which, day, of_table, bite_blocks);
 end
 $function$;
 
@@ -56,24 +93,34 @@ CREATE OR REPLACE FUNCTION public.drop_history_day(which text, day date)
  SET lock_timeout TO '250ms'
 AS $function$
 declare
-  own_name constant text := which || to_char(day, '_YYYYMMDD');
   beyond constant timestamptz := (day + 1)::timestamp at time zone 'UTC';
+  of_table regclass;
   holds record;
   dropped bigint;
 begin
-  if history_column(which) is null or beyond > farm_now() - interval '1 day' then
-    raise exception 'The history of % on % cannot be dropped: it is none, or younger than a day.', which, day using errcode = '22023';
-  end if;
+  perform refuse_young_day(which, day);
   if not pg_try_advisory_xact_lock(hashtextextended('history', 0)) then return null; end if;
-  if not exists (select from pg_inherits where inhparent = to_regclass(which) and inhrelid = to_regclass(own_name)) then return 0; end if;
+  of_table := history_day(which, day);
+  if of_table is null then return 0; end if;
   select * into holds from history_holds();
   if which = 'finished_jobs' and holds.owed_at < beyond or which <> 'finished_jobs' and holds.enqueued_at < beyond then
     return null;
   end if;
-  -- The day is over: nobody writes, and who reads is not kept from it while it is counted.
-  execute format('lock table %I in share mode', own_name);
-  dropped := count_dropped(which, day, own_name);
-  execute format('drop table %I', own_name);
+  -- The day is over: nobody writes, and who reads is not kept from it while the rest is counted.
+  execute format('lock table %s in share mode', of_table);
+  perform count_bite(which, day, of_table, blocks_of(of_table));
+  if which = 'finished_jobs' then
+    insert into tallies (family, instance, label, state, n)
+    select f.family, c.instance, c.station, c.state, f.sign * c.n
+    from day_job_counts c cross join (values ('job', -1), ('dropped', 1)) f(family, sign) where c.day = drop_history_day.day;
+  end if;
+  insert into dropped_days as d (history, day, rows, last_job_id)
+  select c.history, c.day, c.rows, c.last_job_id from day_counts c where c.history = which and c.day = drop_history_day.day
+  on conflict on constraint dropped_days_pkey do update
+    set rows = d.rows + excluded.rows, last_job_id = greatest(d.last_job_id, excluded.last_job_id), dropped_at = excluded.dropped_at;
+  select c.rows into dropped from day_counts c where c.history = which and c.day = drop_history_day.day;
+  perform forget_day_counts(which, day);
+  execute format('drop table %s', of_table);
   return dropped;
 end
 $function$;
@@ -84,6 +131,15 @@ CREATE OR REPLACE FUNCTION public.farm_now()
  STABLE PARALLEL SAFE
 AS $function$ select clock_timestamp() $function$;
 
+CREATE OR REPLACE FUNCTION public.forget_day_counts(which text, day date)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  delete from day_counts c where c.history = which and c.day = forget_day_counts.day;
+  delete from day_job_counts c where which = 'finished_jobs' and c.day = forget_day_counts.day;
+$function$;
+
 CREATE OR REPLACE FUNCTION public.history_column(which text)
  RETURNS text
  LANGUAGE sql
@@ -92,6 +148,16 @@ AS $function$
   select case which when 'finished_jobs' then 'ended_at' when 'closed_leases' then 'closed_at'
                     when 'settled_calls' then 'settled_at' when 'ended_sends' then 'ended_at'
                     when 'test_results' then 'at' when 'farm_events' then 'at' end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.history_day(which text, day date)
+ RETURNS regclass
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select i.inhrelid::regclass from pg_inherits i join pg_class c on c.oid = i.inhrelid
+  where i.inhparent = to_regclass(which) and c.relname = which || to_char(day, '_YYYYMMDD')
 $function$;
 
 CREATE OR REPLACE FUNCTION public.history_holds(OUT owed_at timestamp with time zone, OUT enqueued_at timestamp with time zone)
@@ -131,8 +197,12 @@ CREATE OR REPLACE FUNCTION public.make_history_day(which text, day date)
  SET lock_timeout TO '250ms'
 AS $function$
 declare
+  -- Who has no limit of time has none of these either: a person, at an hour when completions may wait.
+  is_patient constant boolean := current_setting('statement_timeout') = '0';
   -- What is moved out of `_other` while completions may have to wait for it.
   moved_max constant bigint := 20000;
+  -- PostgreSQL reads all of `_other` to be sure of a new day, while completions wait: 128 MiB.
+  other_blocks_max constant bigint := 16384;
   parted_by constant text := history_column(which);
   own_name constant text := which || to_char(day, '_YYYYMMDD');
   first constant timestamptz := day::timestamp at time zone 'UTC';
@@ -143,16 +213,21 @@ begin
     raise exception 'There is no history of % on %.', which, day using errcode = '22023';
   end if;
   if not pg_try_advisory_xact_lock(hashtextextended('history', 0)) then return 'BUSY'; end if;
-  if to_regclass(own_name) is not null then return 'THERE'; end if;
+  if history_day(which, day) is not null then return 'THERE'; end if;
+  if not is_patient and blocks_of(to_regclass(which || '_other')) > other_blocks_max then return 'FULL'; end if;
   -- Nobody may put a row of the day there from here on; who reads history waits as long.
   execute format('lock table %I in access exclusive mode', which || '_other');
-  execute format('select count(*) from (select from %I where %I >= $1 and %2$I < $2 limit $3) w', which || '_other', parted_by)
-    into waiting using first, beyond, moved_max + 1;
-  if waiting > moved_max then return 'FULL'; end if;
-  execute format('create table %I (like %I including all)', own_name, which);
-  execute format('with moved as (delete from %I where %I >= $1 and %2$I < $2 returning *) insert into %I select * from moved',
+  if not is_patient then
+    execute format('select count(*) from (select from %I where %I >= $1 and %2$I < $2 limit $3) w', which || '_other', parted_by)
+      into waiting using first, beyond, moved_max + 1;
+    if waiting > moved_max then return 'FULL'; end if;
+  end if;
+  execute format('create table public.%I (like %I including all)', own_name, which);
+  execute format('with moved as (delete from %I where %I >= $1 and %2$I < $2 returning *) insert into public.%I select * from moved',
                  which || '_other', parted_by, own_name) using first, beyond;
-  execute format('alter table %I attach partition %I for values from (%L) to (%L)', which, own_name, first, beyond);
+  execute format('alter table %I attach partition public.%I for values from (%L) to (%L)', which, own_name, first, beyond);
+  -- Of one that was there before and that somebody has taken away.
+  perform forget_day_counts(which, day);
   return 'MADE';
 end
 $function$;
@@ -199,6 +274,18 @@ begin
       using errcode = '40001', hint = 'stationgrid bridge reconciliation, then stationgrid bridge resume';
   end if;
   return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.refuse_young_day(which text, day date)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  if history_column(which) is null or (day + 1)::timestamp at time zone 'UTC' > farm_now() - interval '1 day' then
+    raise exception 'The history of % on % cannot be dropped: it is none, or younger than a day.', which, day using errcode = '22023';
+  end if;
 end
 $function$;
 
@@ -317,6 +404,28 @@ create table closed_leases partition of leases (
 create table closed_leases_other partition of closed_leases (
 
 ) DEFAULT;
+
+create table day_counts (
+  history text not null,
+  day date not null,
+  blocks bigint not null,
+  rows bigint not null,
+  last_job_id bigint,
+  constraint day_counts_blocks_check CHECK ((blocks >= 0)),
+  constraint day_counts_history_check CHECK ((history_column(history) IS NOT NULL)),
+  constraint day_counts_pkey PRIMARY KEY (history, day),
+  constraint day_counts_rows_check CHECK ((rows >= 0))
+);
+
+create table day_job_counts (
+  day date not null,
+  instance text not null,
+  station text not null,
+  state text not null,
+  n bigint not null,
+  constraint day_job_counts_n_check CHECK ((n > 0)),
+  constraint day_job_counts_pkey PRIMARY KEY (day, instance, station, state)
+);
 
 create table device_serials (
   instance text not null,
@@ -773,21 +882,31 @@ CREATE INDEX closed_leases_of_job ON ONLY public.closed_leases USING btree (job_
 
 CREATE INDEX closed_leases_of_session ON ONLY public.closed_leases USING btree (session_name);
 
+CREATE INDEX closed_leases_strays ON public.closed_leases_other USING btree (closed_at);
+
 CREATE INDEX device_serials_of ON public.device_serials USING btree (device_id);
 
 CREATE INDEX device_serials_value ON public.device_serials USING btree (instance, value);
 
 CREATE INDEX ended_sends_of_call ON ONLY public.ended_sends USING btree (call_id, number);
 
+CREATE INDEX ended_sends_strays ON public.ended_sends_other USING btree (ended_at);
+
 CREATE INDEX enqueue_requests_age ON public.enqueue_requests USING btree (at);
+
+CREATE INDEX farm_events_of_device ON ONLY public.farm_events USING btree (device_id, at, id) WHERE ((device_id IS NOT NULL) AND (job_id IS NULL));
 
 CREATE INDEX farm_events_of_job ON ONLY public.farm_events USING btree (job_id, xact, id) WHERE (job_id IS NOT NULL);
 
 CREATE INDEX farm_events_order ON ONLY public.farm_events USING btree (xact, id);
 
+CREATE INDEX farm_events_strays ON public.farm_events_other USING btree (at);
+
 CREATE INDEX finished_jobs_by_id ON ONLY public.finished_jobs USING btree (id);
 
 CREATE INDEX finished_jobs_reservation ON ONLY public.finished_jobs USING btree (((reservation ->> 'name'::text))) WHERE (reservation IS NOT NULL);
+
+CREATE INDEX finished_jobs_strays ON public.finished_jobs_other USING btree (ended_at);
 
 CREATE INDEX jobs_listing ON ONLY public.jobs USING btree (instance, id DESC);
 
@@ -841,6 +960,8 @@ CREATE INDEX settled_calls_by_id ON ONLY public.settled_calls USING btree (id);
 
 CREATE INDEX settled_calls_place ON ONLY public.settled_calls USING btree (device_id, "position");
 
+CREATE INDEX settled_calls_strays ON public.settled_calls_other USING btree (settled_at);
+
 CREATE INDEX shopfloor_calls_listing ON ONLY public.shopfloor_calls USING btree (instance, owed_at DESC, device_id DESC, "position" DESC);
 
 CREATE INDEX shopfloor_calls_of_job ON ONLY public.shopfloor_calls USING btree (job_id, "position");
@@ -848,6 +969,8 @@ CREATE INDEX shopfloor_calls_of_job ON ONLY public.shopfloor_calls USING btree (
 CREATE INDEX test_results_of_job ON ONLY public.test_results USING btree (job_id, id);
 
 CREATE INDEX test_results_of_lease ON ONLY public.test_results USING btree (lease_id, test_id);
+
+CREATE INDEX test_results_strays ON public.test_results_other USING btree (at);
 
 CREATE INDEX testlog_events_of_device ON public.testlog_events USING btree (device_id, number) WHERE (device_id IS NOT NULL);
 
@@ -900,6 +1023,10 @@ grant delete, insert, select, update on call_sends to stationgrid;
 grant delete, insert, select, update on closed_leases to stationgrid;
 
 grant delete, insert, select, update on closed_leases_other to stationgrid;
+
+grant delete, insert, select, update on day_counts to stationgrid;
+
+grant delete, insert, select, update on day_job_counts to stationgrid;
 
 grant delete, insert, select, update on device_serials to stationgrid;
 
