@@ -168,6 +168,7 @@ export const limitTable = {
     answerMs: [8 * SECOND, 'A DUT that calls the shopfloor by the factory door is answered within this, whatever the shopfloor does. DUTs give up after 10 s.'],
     lookMs: [1 * SECOND, 'Whoever waits for that answer looks for it at least this often, in case a wake was missed.'],
     silentMs: [24 * HOUR, 'A station that a DUT runs by itself is lost when the DUT has not called for this long. A RUNIN is silent for 20 h.'],
+    rememberedMs: [72 * HOUR, 'What a DUT says again within this, or while its station runs, is the same call; after it, a new one. Longer than a weekend.'],
     atOnceMax: [8, 'Calls of DUTs that one replica puts on record at once. Each takes a connection of the pool.'],
     crossingsMax: [5, 'So often a call of a DUT starts over because others about the same DUT were quicker; then it is answered 503.'],
   },

@@ -13,11 +13,13 @@ export type AwaitedCall = {
   readonly id: string;
   /** That it has met before. */
   readonly faults: number;
+  /** It was not settled before. */
+  readonly since: Date;
   /** When its DUT called, on the monotonic clock. */
   readonly sinceMs: number;
 };
 
-export const awaitCall = async (farm: Farm, { id, faults, sinceMs }: AwaitedCall): Promise<CallAnswer> => {
+export const awaitCall = async (farm: Farm, { id, since, faults, sinceMs }: AwaitedCall): Promise<CallAnswer> => {
   const { answerMs, lookMs } = farm.limits.external;
   let bell = new AbortController();
   const unhear = farm.onWake((wake) => {
@@ -27,7 +29,7 @@ export const awaitCall = async (farm: Farm, { id, faults, sinceMs }: AwaitedCall
     for (;;) {
       // Before the look: what is told while it is under way must not be missed.
       bell = new AbortController();
-      const fate = await readCallFate(farm.pool, id);
+      const fate = await readCallFate(farm.pool, { id, since });
       const answer = answerOf(fate, faults);
       if (answer !== null) return answer;
       const leftMs = sinceMs + answerMs - farm.clock.monotonicMs();

@@ -10,7 +10,7 @@ import type { OwedCall } from '../core/shopfloor-call.ts';
 import { bytesOf, checkJson, checkName, checkText, storableText } from '../core/text.ts';
 import type { TestResult } from '../core/test-result.ts';
 import type { Serial } from '../store/devices.ts';
-import { appendEvents } from '../store/farm-events.ts';
+import { appendEvents, CLOCK_BACK_MAX_MS } from '../store/farm-events.ts';
 import { hurryCall, readHold, readOpenWork, readToldBefore } from '../store/external-jobs.ts';
 import { readFarmNow } from '../store/gates.ts';
 import { lockJobs } from '../store/jobs.ts';
@@ -56,7 +56,7 @@ export const takeShopfloorCall = async (farm: Farm, taken: TakenCall): Promise<O
     );
     if (done === null) continue;
     announce(done.ledger, farm);
-    return done.callId === null ? null : { id: done.callId, faults: done.faults };
+    return done.callId === null ? null : { id: done.callId, since: done.since, faults: done.faults };
   }
   throw new Refusal(
     'UNAVAILABLE',
@@ -128,7 +128,13 @@ const unlessCrossed = (error: unknown): null => {
 };
 
 type Taking = TakenCall & { readonly deviceId: number; readonly serials: readonly Serial[]; readonly line: Line };
-type Done = { readonly ledger: Ledger; readonly callId: string | null; readonly faults: number };
+type Done = {
+  readonly ledger: Ledger;
+  readonly callId: string | null;
+  /** The call was not settled before. */
+  readonly since: Date;
+  readonly faults: number;
+};
 
 /** In lock order: the job of the DUT, its lease, the DUT, its lane. */
 const take = async (farm: Farm, db: Queryable, taking: Taking): Promise<Done> => {
@@ -141,17 +147,25 @@ const take = async (farm: Farm, db: Queryable, taking: Taking): Promise<Done> =>
   await lockForMerge(db, [reply], [deviceId]);
   const [open = null] = await readOpenWork(db, [deviceId]);
   if (open?.leaseId !== seen?.leaseId) throw new Crossed();
-  const told = await readToldBefore(db, deviceId, call);
+  const now = await readFarmNow(db);
+  const since = rememberedSince(farm, now, leases);
+  const told = await readToldBefore(db, { deviceId, call, since });
   const meaning = meaningOf(call, { open, told, isStation: isStation(taking.line, call.station) });
   if (meaning.kind === 'refused') throw botHasIt(call, meaning.holder);
   if (meaning.kind === 'opens') await refuseHeld(db, deviceId);
-  const ledger = openLedger(await readFarmNow(db), { jobs, leases, standing: await readStanding(db, leases) });
+  const ledger = openLedger(now, { jobs, leases, standing: await readStanding(db, leases) });
   await mergeDeviceData(farm, db, ledger, [reply]);
   const lease = await apply(farm, db, ledger, { ...taking, meaning });
   const callId = meaning.kind === 'repeat' ? meaning.callId : owe(farm, ledger, { ...taking, lease });
   await writeLedger(db, ledger);
   if (meaning.kind === 'repeat' && callId !== null) await hurry(db, ledger, { id: callId, deviceId, instance });
-  return { ledger, callId, faults: meaning.kind === 'repeat' ? (told?.faults ?? 0) : 0 };
+  return { ledger, callId, since, faults: meaning.kind === 'repeat' ? (told?.faults ?? 0) : 0 };
+};
+
+/** What the DUT said since then may be said again; all of an attempt that runs. */
+const rememberedSince = ({ limits }: Farm, now: Date, leases: readonly LeaseRow[]): Date => {
+  const begun = leases.map(({ grantedAt }) => grantedAt.getTime() - CLOCK_BACK_MAX_MS);
+  return new Date(Math.min(now.getTime() - limits.external.rememberedMs, ...begun));
 };
 
 /** What the call does to the job of the DUT. Returns the lease that it belongs to; null: to none. */

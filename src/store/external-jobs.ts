@@ -16,33 +16,44 @@ export const readOpenWork = async (db: Queryable, deviceIds: readonly number[]):
   return rows;
 };
 
-/** Null: the DUT has made no call about that. */
-export const readToldBefore = async (db: Queryable, deviceId: number, call: OwedCall): Promise<ToldBefore | null> => {
-  const { rows } = await db.query<ToldBefore>(
-    `select c.id as "callId", c.lease_id as "leaseId", c.settled_at is not null as "isSettled", c.faults,
-            c.status is not distinct from $6 and c.details is not distinct from ($7::jsonb -> 0) as "saysTheSame",
-            c.position = l.next_position - 1 as "isLast",
-            not exists (
-              select from shopfloor_calls n where n.device_id = c.device_id and n.position > c.position
-                and n.method = 'NotifyStart' and (n.lease_id is not null or n.gate)) as "isCurrent"
-     from shopfloor_calls c join lanes l on l.device_id = c.device_id
-     where c.device_id = $1 and c.said is not null and c.method = $2
-       and (c.method = 'UpdateTestResult' or c.station = $3)
-       and c.test_id is not distinct from $4 and c.event is not distinct from $5
-     order by c.position desc limit 1`,
-    [
-      deviceId,
-      call.method,
-      call.station,
-      call.testId,
-      call.event,
-      call.status,
-      // An element, so that SQL's null and JSON's are told apart.
-      call.details === null ? '[]' : asJson([call.details]),
-    ],
-  );
+/**
+ * Null: the DUT has made no call about that, or it was settled before `since`. Part of a transaction. History is looked at, and a
+ * plan for all values would open, and lock, each day that is kept: this one is planned for its values.
+ */
+export const readToldBefore = async (
+  db: Queryable,
+  { deviceId, call, since }: { readonly deviceId: number; readonly call: OwedCall; readonly since: Date },
+): Promise<ToldBefore | null> => {
+  await db.query('set local plan_cache_mode = force_custom_plan');
+  const { rows } = await db.query<ToldBefore>(TOLD_BEFORE, [
+    deviceId,
+    call.method,
+    call.station,
+    call.testId,
+    call.event,
+    call.status,
+    // An element, so that SQL's null and JSON's are told apart.
+    call.details === null ? '[]' : asJson([call.details]),
+    since,
+  ]);
+  await db.query('set local plan_cache_mode = force_generic_plan');
   return rows[0] ?? null;
 };
+
+const TOLD_BEFORE = `
+  select c.id as "callId", c.lease_id as "leaseId", c.settled_at is not null as "isSettled", c.faults,
+         c.status is not distinct from $6 and c.details is not distinct from ($7::jsonb -> 0) as "saysTheSame",
+         c.position = l.next_position - 1 as "isLast",
+         not exists (
+           select from shopfloor_calls n where n.device_id = c.device_id and n.position > c.position
+             and n.method = 'NotifyStart' and (n.lease_id is not null or n.gate)
+             and (n.settled_at is null or n.settled_at >= $8)) as "isCurrent"
+  from shopfloor_calls c join lanes l on l.device_id = c.device_id
+  where c.device_id = $1 and c.said is not null and c.method = $2
+    and (c.method = 'UpdateTestResult' or c.station = $3)
+    and c.test_id is not distinct from $4 and c.event is not distinct from $5
+    and (c.settled_at is null or c.settled_at >= $8)
+  order by c.position desc limit 1`;
 
 /** How a call stands for whoever waits for its answer. */
 export type CallFate = {
@@ -55,13 +66,24 @@ export type CallFate = {
   readonly isBlocked: boolean;
 };
 
-export const readCallFate = async (db: Queryable, id: string): Promise<CallFate> => {
-  const { rows } = await db.query<CallFate>(
+/** Asked where it waits, and only then where it lies. @param since it was not settled before. */
+export const readCallFate = async (
+  db: Queryable,
+  { id, since }: { readonly id: string; readonly since: Date },
+): Promise<CallFate> => {
+  const { rows: unsettled } = await db.query<CallFate>(
     `select c.state, c.faults, c.last_error as words, c.answer, l.blocked as "isBlocked"
-     from shopfloor_calls c join lanes l on l.device_id = c.device_id where c.id = $1`,
+     from unsettled_calls c join lanes l on l.device_id = c.device_id where c.id = $1`,
     [id],
   );
-  const [fate] = rows;
+  const [waiting] = unsettled;
+  if (waiting !== undefined) return waiting;
+  const { rows: settled } = await db.query<CallFate>(
+    `select c.state, c.faults, c.last_error as words, c.answer, l.blocked as "isBlocked"
+     from settled_calls c join lanes l on l.device_id = c.device_id where c.id = $1 and c.settled_at >= $2`,
+    [id, since],
+  );
+  const [fate] = settled;
   if (fate === undefined) throw new Error(`shopfloor call ${id} is not there`);
   return fate;
 };

@@ -109,6 +109,21 @@ describe('a call of a DUT', { timeout: 120_000 }, () => {
     ]);
   });
 
+  test('that says the same again after more than a weekend is a new one', async () => {
+    await open({ limits: PATIENT });
+    for (const ago of ['71 hours', '2 hours']) {
+      expect(await call('Finalize', 'SN1')).toEqual({});
+      await factory.database.pool.query(
+        `with sent as (update call_sends set sent_at = sent_at - $1::interval, ended_at = ended_at - $1::interval)
+         update shopfloor_calls set owed_at = owed_at - $1::interval, settled_at = settled_at - $1::interval`,
+        [ago],
+      );
+    }
+    expect(await told()).toEqual(['NotifyEvent Finalize']);
+    expect(await call('Finalize', 'SN1')).toEqual({});
+    expect(await told()).toEqual(['NotifyEvent Finalize', 'NotifyEvent Finalize']);
+  });
+
   test('ends a station that failed, that another station follows, that was cancelled, and that fell silent', async () => {
     await open({ limits: PATIENT });
     await call('NotifyStart', BOARD, 'SMT');
