@@ -149,7 +149,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^src/cli/',
-        pathNot: '^src/cli/(grammar/)?(shopfloor|bot|demo|db|audit|events|with-database)[^/]*(/|$)',
+        pathNot: '^src/cli/(grammar/)?(shopfloor|bot|demo|db|doctor|audit|events|with-database)[^/]*(/|$)',
       },
       to: { path: [edges, '^src/(store|farm|reference-shopfloor)/', '^bot/'] },
     },

@@ -13,17 +13,34 @@ export type CredentialOptions = {
   readonly tokenFile?: string;
 };
 
+/** What a connection of TLS is made with, and the JWT to show; each null or absent where none was given. */
+export type ReadCredentials = {
+  readonly context: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
+  readonly token: string | null;
+};
+
 export type ShownByUs = { readonly channel: ChannelCredentials; readonly metadata: () => Metadata };
 
 /** @throws Failure for a file that cannot be read, or that others can read too. */
-export const openCredentials = (options: CredentialOptions): ShownByUs => {
-  const { tls = false, ca, cert, key } = options;
-  if ((cert === undefined) !== (key === undefined))
+export const readCredentials = (options: CredentialOptions): ReadCredentials => {
+  if ((options.cert === undefined) !== (options.key === undefined))
     throw new Failure(EXIT.usage, 'one of --cert and --key is missing', 'Give both, or none of them.');
-  const speaksTls = tls || ca !== undefined || cert !== undefined;
-  const token = tokenOf(options);
+  const [ca, cert, key] = [read(options.ca), read(options.cert), readSecret(options.key)];
   return {
-    channel: speaksTls ? credentials.createSsl(read(ca), readSecret(key), read(cert)) : credentials.createInsecure(),
+    context: { ...(ca === null ? {} : { ca }), ...(cert === null || key === null ? {} : { cert, key }) },
+    token: tokenOf(options),
+  };
+};
+
+/** @throws Failure as above. */
+export const openCredentials = (options: CredentialOptions): ShownByUs => {
+  const { tls = false, ca, cert } = options;
+  const speaksTls = tls || ca !== undefined || cert !== undefined;
+  const { context, token } = readCredentials(options);
+  return {
+    channel: speaksTls
+      ? credentials.createSsl(context.ca ?? null, context.key ?? null, context.cert ?? null)
+      : credentials.createInsecure(),
     metadata: () => {
       const metadata = new Metadata();
       if (token !== null) metadata.set('authorization', `Bearer ${token}`);

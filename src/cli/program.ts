@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { EXIT, exitMeanings } from './exit-codes.ts';
 import { auditGrammar } from './grammar/audit.ts';
+import { doctorGrammar } from './grammar/doctor.ts';
 import type { Enact } from './grammar/enact.ts';
 import { eventsGrammar } from './grammar/events.ts';
 import { botsGrammar, devicesGrammar, unitGrammar } from './grammar/fleet.ts';
@@ -29,6 +30,7 @@ export const createProgram = (enact: Enact): Command => {
     .configureHelp({ helpWidth: HELP_WIDTH })
     .addHelpText('after', exitCodesHelp());
   serveGrammar(program, enact);
+  doctorGrammar(program, enact);
   demoGrammar(program, enact);
   loadGrammar(program, enact);
   botTokenGrammar(botGrammar(program, enact), enact);

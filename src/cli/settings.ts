@@ -1,5 +1,5 @@
 /** The configuration as the flags of a command, the environment and the file say it, or the end of the command. */
-import { type Config, loadConfig } from '../config.ts';
+import { type Config, type LoadedConfig, loadConfig } from '../config.ts';
 import { EXIT } from './exit-codes.ts';
 import { Failure } from './failure.ts';
 import type { Terminal } from './terminal.ts';
@@ -20,10 +20,10 @@ export type Configured = {
   readonly logFormat?: string;
 };
 
-export const configOf = (terminal: Terminal, options: Configured): Config => {
+export const loadedConfig = (terminal: Terminal, options: Configured): LoadedConfig => {
   const { config: file = null, data, database, set, grpc, http, ops, factory, workers, logLevel, logFormat } = options;
   const exposed = options.iKnowThatAnyoneOnThisNetworkCanFalsifyResults;
-  const loaded = loadConfig({
+  return loadConfig({
     file,
     env: terminal.env,
     flags: {
@@ -31,6 +31,10 @@ export const configOf = (terminal: Terminal, options: Configured): Config => {
       iKnowThatAnyoneOnThisNetworkCanFalsifyResults: exposed === true ? 'true' : undefined,
     },
   });
+};
+
+export const configOf = (terminal: Terminal, options: Configured): Config => {
+  const loaded = loadedConfig(terminal, options);
   if (loaded.kind === 'ok') return loaded.config;
   throw new Failure(
     EXIT.cannotStart,

@@ -82,7 +82,8 @@ const checkKeyMode = (path: string): void => {
 
 const BLOCK = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
 
-const certificatesIn = (path: string, text: string): readonly X509Certificate[] => {
+/** In their order. @throws Error that names the path, when there are none or one cannot be read. */
+export const certificatesIn = (path: string, text: string): readonly X509Certificate[] => {
   const blocks = text.match(BLOCK) ?? [];
   if (blocks.length === 0) throw new Error(`${path} has no certificate in PEM`);
   return blocks.map((block) => {

@@ -23,13 +23,19 @@ const oneServer: ServerOption = { flags: '--server <host:port>', meaning: "the f
 
 /** A command that asks a farm: where it is, which part of it, and how the answer is shown. */
 export const asksFarm = (command: Command, { flags, meaning, parse }: ServerOption = oneServer): Command =>
+  shows(
+    command
+      .addOption(new Option(flags, meaning).env('STATIONGRID_SERVER').default(DEFAULT_SERVER).argParser(parse))
+      .addOption(
+        new Option('--instance <name>', 'the part of the farm, such as a line')
+          .env('STATIONGRID_INSTANCE')
+          .default('', '""'),
+      ),
+  ).addOption(outputOption());
+
+/** What of the caller a command shows, and whom it trusts. */
+export const shows = (command: Command): Command =>
   command
-    .addOption(new Option(flags, meaning).env('STATIONGRID_SERVER').default(DEFAULT_SERVER).argParser(parse))
-    .addOption(
-      new Option('--instance <name>', 'the part of the farm, such as a line')
-        .env('STATIONGRID_INSTANCE')
-        .default('', '""'),
-    )
     .option('--tls', "speak TLS, and trust the system's authorities")
     .addOption(
       new Option('--ca <file>', "speak TLS, and trust these authorities (PEM) for the farm's certificate").env(
@@ -43,8 +49,7 @@ export const asksFarm = (command: Command, { flags, meaning, parse }: ServerOpti
         '--token-file <file>',
         'who you are: a JWT of the issuer that the farm trusts, in a file readable by nobody else (or the JWT in STATIONGRID_TOKEN)',
       ).env('STATIONGRID_TOKEN_FILE'),
-    )
-    .addOption(outputOption());
+    );
 
 export const outputOption = (): Option =>
   new Option('-o, --output <form>', 'a table for people, JSON for programs')

@@ -15,7 +15,8 @@ export const configured = (command: Command): Command =>
     )
     .option('--set <path=value>', 'any other key, such as limits.session.ttl=2min; repeatable', listed);
 
-const served = (command: Command): Command =>
+/** What a farm is served with. */
+export const served = (command: Command): Command =>
   configured(command)
     .option('--grpc <host:port>', 'where bots and clients reach it (default: 127.0.0.1:50051)')
     .option('--http <host:port>', 'metrics, health and JSON over HTTP (default: 127.0.0.1:8081)')
