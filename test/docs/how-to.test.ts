@@ -9,11 +9,12 @@ import { openDebianPostgres } from '../support/debian-postgres.ts';
 import { freePort } from '../support/farm-site.ts';
 import { allPages, blocksOf, readPage, root } from './pages.ts';
 
-/** It needs a server that fits PostgreSQL's own tools. */
+/** These need a server that fits PostgreSQL's own tools. */
 const BACKUP = 'docs/how-to/backup.md';
+const MOVE = 'docs/how-to/move.md';
 const pages = allPages()
   .map(({ path }) => path)
-  .filter((path) => /^docs\/how-to\/(?!README)/.test(path) && path !== BACKUP);
+  .filter((path) => /^docs\/how-to\/(?!README)/.test(path) && path !== BACKUP && path !== MOVE);
 
 /** A page waits for what it makes; this ends one that hangs. */
 const PAGE_MS = 180_000;
@@ -193,6 +194,29 @@ it(
     ]);
   },
 );
+
+it(`does what ${MOVE} says, and nothing is left behind`, { timeout: FETCH_MS }, async ({ skip, onTestFinished }) => {
+  const missing = missingFor('');
+  skip(missing.length > 0, `this machine has no ${missing.join(' and no ')}`);
+  const debian = await openDebianPostgres();
+  if ('skip' in debian) return skip(debian.skip);
+  onTestFinished(debian.close);
+  const server = debian.server('server');
+  await server.found();
+  await server.start();
+  for (const name of ['farm', 'moved'])
+    await server.query(`create database ${name} encoding 'UTF8' template template0`);
+  const env = {
+    DATABASE_URL: server.url('farm'),
+    MOVED_URL: server.url('moved'),
+    ...debian.env,
+    PATH: [environment({})['PATH'], debian.env.PATH].join(delimiter),
+  };
+  const { code, output } = await runScript(blocksOf(readPage(MOVE), 'sh').join('\n'), env);
+  expect(code, output).toBe(0);
+  const jobs = 'select id, state from jobs order by id';
+  expect(await server.query(jobs, 'moved')).toEqual(await server.query(jobs, 'farm'));
+});
 
 function toManifest(read: unknown): { readonly bin: Readonly<Record<string, string>> } {
   return read as { readonly bin: Readonly<Record<string, string>> };
