@@ -28,6 +28,8 @@ type Shopfloor = {
   readonly url: string;
   readonly client: Pick<ShopfloorClient, 'call' | 'close'>;
   breaker: Breaker;
+  /** Monotonic ms when the breaker last closed; -Infinity: it was never open. */
+  upSinceMs: number;
   lanes: number;
   /** Calls are let out as many at a time as it allows. */
   readonly through: Gangway;
@@ -158,6 +160,7 @@ export class Pump {
       url,
       client: this.#createClient(url),
       breaker: closedBreaker,
+      upSinceMs: -Infinity,
       lanes: 0,
       through: createGangway(this.#farm.limits.lanes.concurrentMax),
       hasMore: false,
@@ -196,7 +199,8 @@ export class Pump {
         replyKeptBytesMax: due.call.said === null ? calls.replyKeptBytesMax : devices.recordBytesMax,
       });
       const sinceMs = this.#now();
-      const recorded = await this.#record({ call: due.call, ...answer, goesOn }, this.#givingUp.signal);
+      const upForMs = sinceMs - shopfloor.upSinceMs;
+      const recorded = await this.#record({ call: due.call, ...answer, upForMs, goesOn }, this.#givingUp.signal);
       if (recorded.kind === 'let go' && (recorded.waitMs !== null || !goesOn)) {
         this.#lookBy(this.#now() + (recorded.waitMs ?? 0));
       }
@@ -230,7 +234,10 @@ export class Pump {
     const wasOpen = shopfloor.breaker.kind === 'open';
     shopfloor.breaker = afterCall(shopfloor.breaker, outcome.kind, this.#now(), this.#farm.limits.breaker);
     if (shopfloor.breaker.kind === 'open') this.#lookBy(shopfloor.breaker.tryAtMs);
-    else if (wasOpen) this.#lookBy(this.#now());
+    else if (wasOpen) {
+      shopfloor.upSinceMs = this.#now();
+      this.#lookBy(shopfloor.upSinceMs);
+    }
     this.#farm.witness.called({ instance, method, outcome: outcome.kind, ms: this.#now() - startMs });
     return outcome;
   }

@@ -62,7 +62,7 @@ export const openExternalJob = async (
   const facts = { station, attempt: 1, external: true };
   ledger.events.push(farmEvent('LEASE_GRANTED', instance, { ...about, leaseId: lease.id, botId: peer, facts }));
   ledger.tell.push((witness) => {
-    witness.granted({ instance, station, queuedMs: 0 });
+    witness.granted({ instance, station, queuedMs: 0, matchMs: null });
   });
   settleLease(farm, ledger, lease, { event: 'SHOWN_ACTIVE', why: 'the DUT began', completion: null, isTold: true });
   return lease;

@@ -18,7 +18,13 @@ export type Witness = {
   readonly committed: (events: readonly FarmEvent[]) => void;
   /** A write for something no longer open, or through a session no longer attached. */
   readonly fenced: (what: 'lease' | 'session' | 'result') => void;
-  readonly granted: (grant: { readonly instance: string; readonly station: string; readonly queuedMs: number }) => void;
+  readonly granted: (grant: {
+    readonly instance: string;
+    readonly station: string;
+    readonly queuedMs: number;
+    /** For how long the job and the bot that got it have both waited; null: no bot did, the DUT runs it by itself. */
+    readonly matchMs: number | null;
+  }) => void;
   readonly started: (start: { readonly instance: string; readonly station: string; readonly acceptMs: number }) => void;
   readonly ended: (end: {
     readonly instance: string;
@@ -38,6 +44,8 @@ export type Witness = {
     readonly outcome: string;
     readonly ms: number;
   }) => void;
+  /** A call is settled: for how long it was owed while its shopfloor was up. */
+  readonly delivered: (call: { readonly instance: string; readonly owedMs: number }) => void;
   readonly missedNotify: () => void;
 };
 

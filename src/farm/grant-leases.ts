@@ -15,6 +15,7 @@ import { type Ledger, moveJob } from './ledger.ts';
 import type { GrantReport, Knows, SessionWrite } from './session-write.ts';
 
 type Looking = Seeker & { readonly write: SessionWrite };
+type Granting = NewLease & { readonly sessionName: string } & Pick<SessionWrite, 'freeSinceMs'>;
 
 /** What is there for sessions that look, the jobs locked. */
 type Look = {
@@ -155,7 +156,7 @@ const write = async (
     moveJob(ledger, job, 'GRANTED');
     job.botId = lease.botId;
     granted.set(lease.sessionName, (granted.get(lease.sessionName) ?? 0) + 1);
-    note(ledger, lease, job);
+    note(farm, ledger, lease, job);
   }
   return granted;
 };
@@ -166,7 +167,7 @@ const newLease = (
   { seeker, offer, deviceId }: Assignment<Looking, Candidate>,
   jobs: ReadonlyMap<number, { readonly row: JobRow; readonly task: JobTask }>,
   records: ReadonlyMap<number, DeviceRecord>,
-): NewLease & { readonly sessionName: string } => {
+): Granting => {
   const found = jobs.get(offer.id);
   if (found === undefined) throw new Error(`job ${String(offer.id)} vanished while it was locked`);
   const { row, task } = found;
@@ -189,6 +190,7 @@ const newLease = (
     gated: row.gateClearedUntil !== null,
     work: granted,
     lostAfterMs,
+    freeSinceMs: seeker.write.freeSinceMs,
   };
 };
 
@@ -210,12 +212,16 @@ const grantedWork = (
   executionTimeoutMs: given.row.executionTimeoutMs,
 });
 
-const note = (ledger: Ledger, lease: NewLease, job: JobRow): void => {
+const note = (farm: FarmSeams, ledger: Ledger, lease: Granting, job: JobRow): void => {
   const { instance, jobId, botId, deviceId, station, attempt } = lease;
   const facts = { station, attempt };
   ledger.events.push(farmEvent('LEASE_GRANTED', instance, { jobId, leaseId: lease.id, botId, deviceId, facts }));
   const queuedMs = ledger.now.getTime() - job.queuedAt.getTime();
+  const notedMs = farm.clock.monotonicMs();
+  const freeMs = lease.freeSinceMs === null ? 0 : notedMs - lease.freeSinceMs;
   ledger.tell.push((witness) => {
-    witness.granted({ instance, station, queuedMs });
+    // The commit is a part of what both have waited.
+    const matchMs = Math.min(queuedMs, freeMs) + farm.clock.monotonicMs() - notedMs;
+    witness.granted({ instance, station, queuedMs, matchMs });
   });
 };

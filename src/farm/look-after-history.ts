@@ -3,13 +3,16 @@ import { type FarmSeams, transact } from './farm.ts';
 import { type HistoryKept, keepHistory } from './keep-history.ts';
 import type { Duty } from './lead.ts';
 
-export const lookAfterHistory = (farm: FarmSeams): Duty => {
+/** @param told hears how many days a round has left to the next one. */
+export const lookAfterHistory = (farm: FarmSeams, told: (daysLeft: number) => void): Duty => {
   const { limits, log } = farm;
   return {
     name: 'history',
     everyMs: limits.history.checkMs,
     do: async (signal) => {
-      tell(log, await keepHistory({ limits, transact: (work) => transact(farm, work), signal }));
+      const kept = await keepHistory({ limits, transact: (work) => transact(farm, work), signal });
+      told(kept.left.length);
+      tell(log, kept);
     },
   };
 };

@@ -1,5 +1,6 @@
 /** Polls that wait: for work, or for their turn to be answered. A timer and an entry in memory each, and no SQL. */
 import { holdMs } from '../core/bot-session.ts';
+import { noteParked } from './free-since.ts';
 import type { Home } from './home.ts';
 import type { Session, WakeCause } from './sessions.ts';
 
@@ -42,6 +43,7 @@ const hold = async (home: Home, session: Session, patience: Patience, forMs: num
     end('client gone');
   };
   session.parked = parked;
+  noteParked(home.matching, session, startedMs);
   home.sessions.parked += 1;
   home.witness.pollParked(session.instance);
   patience.signal.addEventListener('abort', leave, { once: true });

@@ -39,6 +39,8 @@ export type SendEnd = {
   readonly words: string | null;
   /** Null: none came. */
   readonly reply: Reply | null;
+  /** For how long the shopfloor has been up, as far as the sender knows; Infinity: it knows of no outage. */
+  readonly upForMs: number;
   /** The sender wants the lane's next call; otherwise the lane is let go. */
   readonly goesOn: boolean;
 };
@@ -203,6 +205,11 @@ const tell = (
   const facts = { call: id, method, station, testId, sends: end.call.number, ...why };
   ledger.events.push(farmEvent(kind, instance, { jobId, leaseId, deviceId, facts }));
   if (kind === 'CALL_DEAD' && jobId !== null) ledger.wakes.push({ kind: 'job', id: jobId });
+  if (kind !== 'CALL_DELIVERED') return;
+  const owedMs = Math.min(ledger.now.getTime() - end.call.owedAt.getTime(), end.upForMs);
+  ledger.tell.push((witness) => {
+    witness.delivered({ instance, owedMs });
+  });
 };
 
 const told = (dropped: readonly DroppedKey[]): string =>

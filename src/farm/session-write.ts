@@ -33,6 +33,8 @@ export type SessionWrite = {
   readonly settles: boolean;
   /** The bot was heard of, and the database has not known that for long. */
   readonly renews: boolean;
+  /** Monotonic ms since when it waits for work; null: it only asks now. */
+  readonly freeSinceMs: number | null;
 };
 
 export type SessionWritten =

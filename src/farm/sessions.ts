@@ -53,6 +53,8 @@ export type Session = {
   repliedMs: number;
   /** The serials it declared, as text: what decides whether its DUTs must be looked up again. Null: not looked up here. */
   dutsText: string | null;
+  /** Monotonic ms since when it has waited, from poll to poll, for work that it may be given; null: it has not. `free-since.ts` says when. */
+  freeSinceMs: number | null;
   /** Another replica or a newer session has it; calls still in hand must look again. */
   gone: boolean;
 };
@@ -138,6 +140,7 @@ export const newSession = (
     inLine: 0,
     repliedMs: 0,
     dutsText: null,
+    freeSinceMs: null,
     gone: false,
   };
 };
@@ -205,6 +208,7 @@ export const redeclare = (table: SessionTable, session: Session, declared: Decla
 
 /** The database's word on what the session holds. */
 export const holdLeases = (session: Session, rows: readonly HeldRow[]): void => {
+  if (rows.length > 0) session.freeSinceMs = null;
   session.leases =
     rows.length === 0
       ? NO_LEASES

@@ -7,6 +7,7 @@ import { tick as ask, type TickAnswer } from '../store/tick.ts';
 import { extendMatches } from './extend-matches.ts';
 import { transact } from './farm.ts';
 import type { Home } from './home.ts';
+import { noteParked } from './free-since.ts';
 import { lapseGates } from './lapse-gates.ts';
 import { noticeRestore, RESTORE_WORDS } from './notice-restore.ts';
 import { forget, heatBot, heatDevice, heatRequirement } from './matching.ts';
@@ -98,6 +99,8 @@ const notice = async (home: Home): Promise<void> => {
 const learn = async (home: Home, answer: TickAnswer): Promise<void> => {
   const { matching, sessions } = home;
   matching.drains = answer.drains;
+  const nowMs = home.clock.monotonicMs();
+  for (const session of sessions.byName.values()) if (session.parked !== null) noteParked(matching, session, nowMs);
   const quarantined = new Map(answer.quarantined.map((bot) => [botKey(bot.instance, bot.botId), bot.reason]));
   const wrong = new Set([
     ...answer.changed.filter((held) => isStillHeld(sessions, held)).map(({ name }) => name),

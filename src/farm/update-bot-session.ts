@@ -9,6 +9,7 @@ import type { Declared } from '../store/bot-sessions.ts';
 import { checkClaims } from './check-claims.ts';
 import { transact } from './farm.ts';
 import { findSession } from './find-session.ts';
+import { noteCall } from './free-since.ts';
 import type { Change, Home } from './home.ts';
 import { heatDevice, type Search, searchOf } from './matching.ts';
 import { pace, park, type Patience } from './park.ts';
@@ -68,8 +69,10 @@ const hear = async (
   if (patience.signal.aborted) return { cancelledOnce: [], parked: null };
   // A newer call of the same session ends the older parked one, with OK and what it holds (R-POLL-7). Not before its
   // turn: until then the older one may still be on its way to being parked.
+  const nowMs = home.clock.monotonicMs();
+  noteCall(session, nowMs);
   session.parked?.end('newer call');
-  session.seenMs = home.clock.monotonicMs();
+  session.seenMs = nowMs;
   const reading = readReport(report, session.leases);
   const change = vouch(home, session, await changeOf(home, session, report, reading));
   if (change !== null) {

@@ -48,6 +48,7 @@ export const writeOf = (session: Session, change: Change): SessionWrite => {
     clearsErrors: change.clearsErrors ?? false,
     settles: change.settles ?? false,
     renews: change.renews ?? false,
+    freeSinceMs: session.freeSinceMs,
   };
 };
 
@@ -91,6 +92,7 @@ const remember = (
   if (granted.blockedBy !== null) {
     session.barredUntilMs = home.clock.monotonicMs() + BARRED_MS;
     session.barredWhy = granted.blockedBy;
+    session.freeSinceMs = null;
   }
   for (const id of search.deviceIds) cool(home.matching.hotDevices, id, lookedAt);
   if (search.bot) cool(home.matching.hotBots, botKey(session.instance, session.botId), lookedAt);

@@ -13,7 +13,7 @@ import type { OpenFarm } from './open-farm.ts';
 /** Null: none is wanted. */
 export const openFactory = async (
   config: Config,
-  { home, metrics, ask }: Pick<OpenFarm, 'home' | 'metrics' | 'ask'>,
+  { home, metrics, ask, onBeat }: Pick<OpenFarm, 'home' | 'metrics' | 'ask' | 'onBeat'>,
   { admission, entrances }: { readonly admission: Admission; readonly entrances: Entrances },
 ): Promise<FactoryDoor | null> => {
   const { factory: address, names } = config.doors;
@@ -26,6 +26,19 @@ export const openFactory = async (
   });
   if (cleared.adopted + cleared.removed > 0)
     home.log.info({ ...cleared, folder: depot.root }, 'uploads that a crash had cut off were put in order');
+  const showRoom = (): void => {
+    // A disk that does not answer has room for nothing.
+    depot.room().then(
+      (bytes) => {
+        metrics.factory.room(instance, bytes);
+      },
+      () => {
+        metrics.factory.room(instance, 0);
+      },
+    );
+  };
+  showRoom();
+  onBeat(showRoom);
   return serveFactory({
     farm: home,
     admission,

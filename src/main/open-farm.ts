@@ -40,7 +40,8 @@ export const openFarm = async (
   const lineOf = linesOf(config);
   const lines = config.lines.flatMap(({ instance }) => lineOf(instance) ?? []);
   const { propertyLabels } = config.metrics;
-  const metrics = createMetrics({ version: VERSION, lines, propertyLabels, pool });
+  const { poolMax } = config.limits.postgres;
+  const metrics = createMetrics({ version: VERSION, lines, propertyLabels, pool, poolMax });
   undo.push(() => {
     metrics.close();
     return Promise.resolve();

@@ -10,7 +10,7 @@ import type { Undo } from './undo.ts';
 
 const dutiesOf = (home: Home, told: Metrics['lead']): readonly Duty[] => [
   watchHorizon(home, told.eventsHeld),
-  lookAfterHistory(home),
+  lookAfterHistory(home, told.historyLeft),
   forgetOldTestlog(home),
 ];
 

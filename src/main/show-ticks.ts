@@ -3,7 +3,7 @@ import type { Pump } from '../bridge/pump.ts';
 import { hasShopfloor, type Line } from '../core/line.ts';
 import { isBridgePaused } from '../core/restore.ts';
 import type { Home } from '../farm/home.ts';
-import { GAUGES_EVERY_TICKS, readGauges } from '../farm/read-gauges.ts';
+import { createReader, GAUGES_EVERY_TICKS } from '../farm/read-gauges.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { processClock } from '../process-clock.ts';
 import type { TickAnswer } from '../store/tick.ts';
@@ -17,10 +17,14 @@ export const createTickShow = (
   const instances = lines.map(({ instance }) => instance);
   let ticks = 0;
   let reading = false;
-  const read = async (): Promise<void> => {
+  const readAll = createReader(home, instances);
+  const read = async (answer: TickAnswer): Promise<void> => {
     reading = true;
     try {
-      gauges.farm(await readGauges(home, instances));
+      const { gauges: farm, waits, footing } = await readAll(answer);
+      gauges.farm(farm);
+      gauges.waits(waits);
+      gauges.footing(footing);
     } catch (error) {
       home.log.warn({ err: error }, 'the gauges of the farm could not be read; they keep their last values');
     }
@@ -39,7 +43,7 @@ export const createTickShow = (
         state: breakers.get(shopfloorUrl) ?? 'closed',
       })),
     );
-    if (ticks % GAUGES_EVERY_TICKS === 0 && !reading) void read();
+    if (ticks % GAUGES_EVERY_TICKS === 0 && !reading) void read(answer);
     ticks += 1;
   };
 };

@@ -6,6 +6,8 @@ export type FactoryCounts = {
   readonly called: (call: { readonly method: string; readonly outcome: string; readonly seconds: number }) => void;
   readonly told: (fate: string, events: number) => void;
   readonly uploaded: (kind: string, fate: string, bytes: number) => void;
+  /** Bytes that uploads may still take. */
+  readonly room: (instance: string, bytes: number) => void;
 };
 
 export const createFactoryCounts = (m: Instruments): FactoryCounts => ({
@@ -19,5 +21,8 @@ export const createFactoryCounts = (m: Instruments): FactoryCounts => ({
   uploaded: (kind, fate, bytes) => {
     m.stationgrid_uploads_total.inc({ kind, fate });
     if (fate === 'kept') m.stationgrid_upload_bytes_total.inc({ kind }, bytes);
+  },
+  room: (instance, bytes) => {
+    m.stationgrid_uploads_room_bytes.set({ instance }, bytes);
   },
 });

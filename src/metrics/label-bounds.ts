@@ -12,6 +12,8 @@ const PROPERTY_VALUES_MAX = 50;
 export type LabelBounds = {
   readonly instance: (instance: string) => string;
   readonly work: (about: { readonly instance: string; readonly station: string }) => Work;
+  /** The stations of the configuration. */
+  readonly declared: readonly Work[];
   readonly propertyValue: (property: string, value: string) => string;
   /** Instances that have series; gauges show them at 0 rather than not at all. */
   readonly instances: () => readonly string[];
@@ -28,13 +30,14 @@ export const createLabelBounds = (lines: readonly Line[]): LabelBounds => {
     const instance = instances.admit(about.instance);
     return { instance, station: stations.admit(about.station, instance) };
   };
-  for (const { instance, stations: declared } of lines) {
+  const declared = lines.flatMap(({ instance, stations: named }) => {
     instances.admit(instance);
-    for (const station of declared.keys()) work({ instance, station });
-  }
+    return [...named.keys()].map((station) => work({ instance, station }));
+  });
   return {
     instance: (instance) => instances.admit(instance),
     work,
+    declared,
     propertyValue: (property, value) => {
       const known = values.get(property) ?? createBounded(PROPERTY_VALUES_MAX);
       values.set(property, known);

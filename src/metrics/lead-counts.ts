@@ -5,6 +5,8 @@ import type { Instruments } from './instruments.ts';
 export type LeadCounts = LeadTold & {
   /** Age of the oldest event that watchers are not told yet; 0: there is none. */
   readonly eventsHeld: (heldMs: number) => void;
+  /** Days of history that the last round could not make or drop. */
+  readonly historyLeft: (days: number) => void;
 };
 
 export const createLeadCounts = (m: Instruments): LeadCounts => ({
@@ -12,12 +14,18 @@ export const createLeadCounts = (m: Instruments): LeadCounts => ({
     m.stationgrid_leader.set(leads ? 1 : 0);
     if (leads) m.stationgrid_leader_takeovers_total.inc();
     // Of what only the leader looks at, a former one knows nothing.
-    else m.stationgrid_events_held_age_seconds.set(0);
+    else {
+      m.stationgrid_events_held_age_seconds.set(0);
+      m.stationgrid_history_left.set(0);
+    }
   },
   dutyFailed: (duty) => {
     m.stationgrid_duty_failures_total.inc({ what: duty });
   },
   eventsHeld: (heldMs) => {
     m.stationgrid_events_held_age_seconds.set(heldMs / 1000);
+  },
+  historyLeft: (days) => {
+    m.stationgrid_history_left.set(days);
   },
 });

@@ -6,6 +6,7 @@ import { createDoorCounts, createTlsCounts, type DoorCounts, type TlsCounts } fr
 import { contentTypes, type Page, render } from './exposition.ts';
 import { createFactoryCounts, type FactoryCounts } from './factory-counts.ts';
 import { createGrpcCalls, type GrpcCalls } from './grpc-calls.ts';
+import { beginAtZero } from './begin-at-zero.ts';
 import { createInstruments, familiesOf, pageOf } from './instruments.ts';
 import { createLabelBounds } from './label-bounds.ts';
 import { createLeadCounts, type LeadCounts } from './lead-counts.ts';
@@ -22,6 +23,8 @@ export type MetricsParts = {
   readonly propertyLabels: readonly string[];
   /** The replica's pool, whose counts are read at a scrape. A `pg.Pool` is one. */
   readonly pool: PoolCounts;
+  /** Connections that it may have. */
+  readonly poolMax: number;
 };
 
 export type Metrics = {
@@ -48,7 +51,7 @@ export type Metrics = {
   readonly close: () => void;
 };
 
-export const createMetrics = ({ version, lines, propertyLabels, pool }: MetricsParts): Metrics => {
+export const createMetrics = ({ version, lines, propertyLabels, pool, poolMax }: MetricsParts): Metrics => {
   const instruments = createInstruments();
   const bounds = createLabelBounds(lines);
   const own = createProcessGauges(instruments, pool, version);
@@ -58,6 +61,8 @@ export const createMetrics = ({ version, lines, propertyLabels, pool }: MetricsP
       if (taktMs !== null) instruments.stationgrid_station_takt_seconds.set({ instance, station }, taktMs / 1000);
     }
   }
+  instruments.stationgrid_database_connections_max.set(poolMax);
+  beginAtZero(instruments, bounds);
   instruments.stationgrid_workers.set({ state: 'wanted' }, 1);
   instruments.stationgrid_workers.set({ state: 'serving' }, 1);
   const page = (): Promise<Page> => {

@@ -3,7 +3,7 @@ import { statusName } from '../core/bot-session.ts';
 import type { JobState } from '../core/job.ts';
 import type { OpenLeaseState } from '../core/lease.ts';
 import { bareKey } from '../core/match.ts';
-import type { FarmGauges } from '../farm/read-gauges.ts';
+import type { FarmGauges, Footing, Waits } from '../farm/read-gauges.ts';
 import type { SessionTable } from '../farm/sessions.ts';
 import { OTHER } from './bounded.ts';
 import type { Instruments } from './instruments.ts';
@@ -26,6 +26,9 @@ export type TickGauges = {
   readonly sessions: (table: SessionTable) => void;
   /** After every read of the farm's gauges (farm/read-gauges.ts). */
   readonly farm: (gauges: FarmGauges) => void;
+  /** Work and bots that wait for each other, or for nobody. */
+  readonly waits: (waits: Waits) => void;
+  readonly footing: (footing: Footing) => void;
   /** Of each instance that has a shopfloor, whether its bridge waits for people after a restore. */
   readonly pauses: (pauses: readonly { readonly instance: string; readonly isPaused: boolean }[]) => void;
   /** The breaker of each instance's shopfloor. */
@@ -69,6 +72,15 @@ export const createTickGauges = (
     },
     farm: (gauges) => {
       setFarm(m, bounds, gauges);
+    },
+    waits: (waits) => {
+      setWaits(m, bounds, waits);
+    },
+    footing: ({ isDurable, schema }) => {
+      m.stationgrid_database_durable.set(isDurable ? 1 : 0);
+      for (const state of ['pending', 'future', 'changed'] as const) {
+        m.stationgrid_schema_migrations.set({ state }, schema[state].length);
+      }
     },
     pauses: (pauses) => {
       m.stationgrid_bridge_paused.reset();
@@ -143,6 +155,23 @@ const surveySessions = (
   for (const instance of bounds.instances()) {
     for (const status of statuses) m.stationgrid_free_capacity.inc({ instance, status }, 0);
     for (const state of leaseStates) m.stationgrid_leases.inc({ instance, state }, 0);
+  }
+};
+
+/** Of each series the longest; what nobody waits for is 0, so that an alert is seen to end. */
+const setWaits = (m: Instruments, bounds: LabelBounds, { idleMatches, unserved }: Waits): void => {
+  m.stationgrid_idle_match_seconds.reset();
+  m.stationgrid_unserved_seconds.reset();
+  const idle = new Map(bounds.instances().map((instance) => [instance, 0]));
+  for (const { instance: name, seconds } of idleMatches) {
+    const instance = bounds.instance(name);
+    idle.set(instance, Math.max(idle.get(instance) ?? 0, seconds));
+  }
+  for (const [instance, seconds] of idle) m.stationgrid_idle_match_seconds.set({ instance }, seconds);
+  for (const work of bounds.declared) m.stationgrid_unserved_seconds.set(work, 0);
+  // The shortest first: of those that share a series the longest is set last.
+  for (const { seconds, ...about } of unserved.toSorted((a, b) => a.seconds - b.seconds)) {
+    m.stationgrid_unserved_seconds.set(bounds.work(about), seconds);
   }
 };
 

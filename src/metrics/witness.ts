@@ -14,10 +14,11 @@ export const createWitness = (m: Instruments, bounds: LabelBounds): Witness => (
   fenced: (what) => {
     m.stationgrid_fenced_writes_total.inc({ what });
   },
-  granted: ({ queuedMs, ...about }) => {
+  granted: ({ queuedMs, matchMs, ...about }) => {
     const work = bounds.work(about);
     m.stationgrid_leases_granted_total.inc(work);
     m.stationgrid_queue_wait_seconds.observe(work, seconds(queuedMs));
+    if (matchMs !== null) m.stationgrid_match_wait_seconds.observe(work, seconds(matchMs));
   },
   started: ({ acceptMs, ...about }) => {
     m.stationgrid_assignment_latency_seconds.observe(bounds.work(about), seconds(acceptMs));
@@ -46,6 +47,9 @@ export const createWitness = (m: Instruments, bounds: LabelBounds): Witness => (
     const instance = bounds.instance(name);
     m.stationgrid_shopfloor_calls_total.inc({ instance, method, outcome });
     m.stationgrid_shopfloor_call_seconds.observe({ instance, method }, seconds(ms));
+  },
+  delivered: ({ instance, owedMs }) => {
+    m.stationgrid_delivery_seconds.observe({ instance: bounds.instance(instance) }, seconds(owedMs));
   },
   missedNotify: () => {
     m.stationgrid_missed_wakes_total.inc();
@@ -77,8 +81,8 @@ const closeReasons: Readonly<Record<string, string>> = {
 /** How a lease ended whose job then went back to the queue. */
 const retryCauses = ['LEASE_LOST', 'LEASE_COMPLETED', 'LEASE_REFUSED', 'LEASE_WITHDRAWN', 'LEASE_CANCELLED'];
 /** Ends of leases and failures of jobs that are the clock's doing. */
-const leaseExpiries = ['ACCEPT_TIMED_OUT', 'LOST_AFTER_PASSED', 'CANCEL_GRACE_PASSED', 'EXECUTION_TIMED_OUT'];
-const jobExpiries = ['QUEUE_TIMEOUT', 'MATCH_TIMEOUT', 'EXPIRED'];
+export const leaseExpiries = ['ACCEPT_TIMED_OUT', 'LOST_AFTER_PASSED', 'CANCEL_GRACE_PASSED', 'EXECUTION_TIMED_OUT'];
+export const jobExpiries = ['QUEUE_TIMEOUT', 'MATCH_TIMEOUT', 'EXPIRED'];
 
 /** @param closedAs leases closed in this commit, by id: what the requeued job of each tells as its cause. */
 const count = (m: Instruments, bounds: LabelBounds, event: FarmEvent, closedAs: Map<string | null, string>): void => {

@@ -71,8 +71,13 @@ export async function migrate(client: ClientBase, options: MigrateOptions = {}):
 
 /** Reads only; a database that was never migrated has nothing applied. */
 export async function migrationStatus(client: ClientBase, options: MigrateOptions = {}): Promise<MigrationStatus> {
-  const known = await readMigrations(options.folder ?? OWN_MIGRATIONS);
-  const applied = await readApplied(client);
+  return compareMigrations(await readMigrations(options.folder ?? OWN_MIGRATIONS), await readApplied(client));
+}
+
+/** The migrations of this build. */
+export const readKnownMigrations = (): Promise<readonly Migration[]> => readMigrations(OWN_MIGRATIONS);
+
+export function compareMigrations(known: readonly Migration[], applied: readonly AppliedMigration[]): MigrationStatus {
   const byNumber = new Map(known.map((migration) => [migration.number, migration]));
   const appliedNumbers = new Set(applied.map(({ number }) => number));
   return {

@@ -15,7 +15,7 @@ import type { Clock } from '../core/clock.ts';
 import { Refusal } from '../core/refusal.ts';
 import { nthName, type ReportPath } from '../core/upload.ts';
 import { appendTo, type Appending } from './append.ts';
-import { blobPath, checkRoom, codeOf, makeFolder, statOf, syncFolder } from './disk.ts';
+import { blobPath, checkRoom, codeOf, freeBytes, makeFolder, statOf, syncFolder } from './disk.ts';
 import { type FileLockSeams, openFileLocks } from './file-lock.ts';
 import { type Note, noteName, type Noted } from './notes.ts';
 import { receive, type Received, type Receiving } from './received.ts';
@@ -45,6 +45,8 @@ export type Depot = {
   /** Whose files these are, in the record: another folder has another. */
   readonly id: string;
   readonly root: string;
+  /** Bytes that uploads may still take; below 0: none, and so many are missing. */
+  readonly room: () => Promise<number>;
   readonly receive: () => Receiving;
   /** Of what is settled. @param where a report's place among its namesakes, or the path of which this becomes the latest. */
   readonly placing: (received: Received, where: ReportPath | string, noted: Noted) => Placing;
@@ -71,6 +73,7 @@ export const openDepot = async (seams: DepotSeams): Promise<Depot> => {
   return {
     id: await depotId(root, seams.newId),
     root,
+    room: async () => (await freeBytes(root)) - seams.freeBytesMin,
     receive: () => receive(`${own(seams.newId())}.part`, { folder: root, freeBytesMin: seams.freeBytesMin }),
     placing: (received, where, noted) => {
       const note = `${own(noted.id)}.json`;

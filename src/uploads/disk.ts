@@ -54,10 +54,15 @@ export const writeAt = async (file: FileHandle, bytes: Uint8Array, at: number): 
   }
 };
 
+/** Bytes that the disk of a folder has free for us. */
+export const freeBytes = async (folder: string): Promise<number> => {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
+};
+
 /** @throws Refusal UNAVAILABLE when less than this is free. */
 export const checkRoom = async (folder: string, freeBytesMin: number): Promise<void> => {
-  const { bavail, bsize } = await statfs(folder);
-  if (bavail * bsize < freeBytesMin) throw diskFull();
+  if ((await freeBytes(folder)) < freeBytesMin) throw diskFull();
 };
 
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);

@@ -32,7 +32,7 @@ export const openFarm = async (url: string, changes: FarmChanges): Promise<Bench
   const lines = changes.lines ?? [testLine()];
   const pool = createPool(url, poolLimitsOf(limits.postgres));
   // What is counted is counted here too: its cost is the farm's.
-  const metrics = createMetrics({ version: 'bench', lines, propertyLabels: [], pool });
+  const metrics = createMetrics({ version: 'bench', lines, propertyLabels: [], pool, poolMax: 16 });
   const seams: FarmSeams = {
     replica: randomUUID(),
     pool,

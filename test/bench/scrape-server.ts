@@ -46,7 +46,7 @@ const live = (witness: Witness, { byName }: SessionTable): void => {
   }
   for (const { instance } of lines) {
     for (const station of STATIONS) {
-      witness.granted({ instance, station, queuedMs: 5 });
+      witness.granted({ instance, station, queuedMs: 5, matchMs: 5 });
       witness.started({ instance, station, acceptMs: 5 });
       for (const verdict of ['PASSED', 'FAILED'])
         witness.ended({ instance, station, state: 'FINISHED', verdict, attempts: 1, runMs: 30_000 });
@@ -61,6 +61,7 @@ const metrics = createMetrics({
   lines,
   propertyLabels: ['model'],
   pool: { totalCount: 16, idleCount: 16, waitingCount: 0 },
+  poolMax: 16,
 });
 const table = sessionsOf(Number(process.argv[2]));
 live(metrics.witness, table);

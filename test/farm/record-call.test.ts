@@ -40,7 +40,7 @@ const claim = async (): Promise<CallToSend> => {
   return call!;
 };
 const answered = (call: CallToSend, deviceData: Readonly<Record<string, unknown>> = {}) => ({
-  ...({ call, outcome: 'answered', code: null, words: null, goesOn: true } as const),
+  ...({ call, outcome: 'answered', code: null, words: null, upForMs: Infinity, goesOn: true } as const),
   reply: { deviceData, dropped: [], action: null, answer: deviceData },
 });
 

@@ -41,7 +41,7 @@ export const record = async (
   if (call === null) throw new Error('there was no call to be sent');
   const { deviceData = {}, action = null, goesOn = false } = said;
   const reply = { deviceData, action, dropped: [], answer: null };
-  const end: SendEnd = { call, outcome: 'answered', code: null, words: null, reply, goesOn };
+  const end: SendEnd = { call, outcome: 'answered', code: null, words: null, reply, upForMs: Infinity, goesOn };
   const recorded = await createCallRecorder(home, render)(end, new AbortController().signal);
   return recorded.kind === 'next' ? `next ${recorded.call.event ?? recorded.call.method}` : recorded.kind;
 };
@@ -49,7 +49,14 @@ export const record = async (
 /** Tells the farm that the shopfloor has refused. */
 export const refuse = async (home: TestHome, call: CallToSend | null): Promise<string> => {
   if (call === null) throw new Error('there was no call to be refused');
-  const fault = { outcome: 'fault', code: -1, words: 'not routed', reply: null, goesOn: false } as const;
+  const fault = {
+    outcome: 'fault',
+    code: -1,
+    words: 'not routed',
+    reply: null,
+    upForMs: Infinity,
+    goesOn: false,
+  } as const;
   return (await createCallRecorder(home, render)({ call, ...fault }, new AbortController().signal)).kind;
 };
 

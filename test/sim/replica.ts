@@ -154,6 +154,7 @@ const witnessOf = (onFenced: () => void): Witness => {
     pollParked: nothing,
     pollEnded: nothing,
     called: nothing,
+    delivered: nothing,
     missedNotify: nothing,
   };
 };

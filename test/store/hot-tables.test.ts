@@ -86,7 +86,7 @@ it('is so of enqueue, grant, start, completion, cancel, calls, tick, sweeps and 
     () => 2,
   ))
     await record(
-      { call, outcome: 'answered', code: null, words: null, goesOn: true, reply },
+      { call, outcome: 'answered', code: null, words: null, upForMs: Infinity, goesOn: true, reply },
       new AbortController().signal,
     );
   await readGauges(pool, ['line-1']);

@@ -24,7 +24,7 @@ export async function answerDue(farm: Farm, say: (call: CallToSend) => Said): Pr
   const record = createCallRecorder(farm, render);
   return Promise.all(
     calls.map(async (call) => {
-      const end = { call, code: null, words: null, reply: null, goesOn: false };
+      const end = { call, code: null, words: null, reply: null, upForMs: Infinity, goesOn: false };
       const recorded = await record({ ...end, ...ended(say(call)) }, new AbortController().signal);
       return { call, recorded };
     }),

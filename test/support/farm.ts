@@ -78,6 +78,7 @@ const witnessInto = (events: FarmEvent[]): Witness => ({
   pollParked: () => undefined,
   pollEnded: () => undefined,
   called: () => undefined,
+  delivered: () => undefined,
   missedNotify: () => undefined,
 });
 

@@ -52,6 +52,7 @@ export function openPlainFarm(database: FreshDatabase, options: PlainFarmOptions
       pollParked: () => undefined,
       pollEnded: nothing,
       called: ({ method, outcome }) => calls.push({ method, outcome }),
+      delivered: nothing,
       missedNotify: nothing,
     },
     wake: (woken) => {

@@ -1,0 +1,46 @@
+/** The first job of queues that are known to have one: what should be given next. Flat in backlog and in history. */
+import type { Constraint } from '../core/match.ts';
+import type { Queryable } from './transaction.ts';
+
+export type QueueHead = {
+  readonly instance: string;
+  readonly station: string;
+  readonly requirementId: number;
+  readonly constraints: readonly Constraint[];
+  /** The DUT it is pinned to; null: none. */
+  readonly deviceId: number | null;
+  readonly avoidedBots: readonly string[];
+  readonly waitedSeconds: number;
+};
+
+/** Each costs a look or two at an index. */
+const HEADS_MAX = 500;
+
+/** The queues of requirement sets, and those of DUTs. Work for one named bot is in neither. */
+export const readQueueHeads = async (
+  db: Queryable,
+  queues: { readonly requirementIds: readonly number[]; readonly deviceIds: readonly number[] },
+): Promise<readonly QueueHead[]> => {
+  const { requirementIds, deviceIds } = queues;
+  if (requirementIds.length + deviceIds.length === 0) return [];
+  const { rows } = await db.query<QueueHead>(
+    `select h.instance, h.station, h.requirement_id as "requirementId", h.device_id as "deviceId", q.constraints,
+       h.avoided_bots as "avoidedBots",
+       greatest(0, extract(epoch from farm_now() - h.queued_at))::double precision as "waitedSeconds"
+     from (
+       select j.* from unnest($1::bigint[]) as w(id) cross join lateral (
+         select instance, station, requirement_id, device_id, avoided_bots, queued_at from open_jobs
+         where requirement_id = w.id and state = 'QUEUED' and held_by is null and device_id is null
+           and requested_bot_id is null
+         order by priority, id limit 1) j
+       union all
+       select j.* from unnest($2::bigint[]) as w(id) cross join lateral (
+         select instance, station, requirement_id, device_id, avoided_bots, queued_at from open_jobs
+         where device_id = w.id and state = 'QUEUED' and held_by is null and requested_bot_id is null
+         order by gate_cleared_until is null, priority, id limit 1) j
+     ) h join requirements q on q.id = h.requirement_id
+     limit ${String(HEADS_MAX)}`,
+    [requirementIds, deviceIds],
+  );
+  return rows;
+};
