@@ -24,8 +24,8 @@ import { readStanding } from '../store/test-results.ts';
 import { type Queryable, sqlState } from '../store/transaction.ts';
 import { feedExternalJob } from './external-job.ts';
 import { type Farm, transact } from './farm.ts';
+import { knowDut } from './know-dut.ts';
 import { announce, type Ledger, openLedger, writeLedger } from './ledger.ts';
-import { resolveEach } from './resolve-devices.ts';
 import { reportResults } from './settle-lease.ts';
 
 export type TestlogBatch = Origin & { readonly events: readonly ToldEvent[]; readonly bad: readonly BadEvent[] };
@@ -69,8 +69,9 @@ const asBad = ({ event, attachments }: ToldEvent, error: unknown): BadEvent => {
 };
 
 const take = async (farm: Farm, { events, bad, ...origin }: TestlogBatch): Promise<TestlogTaken> => {
+  const placed = await place(farm, origin.instance, events);
+  // A log's own tables, which nobody waits for who holds anything else; then in lock order: jobs, leases, DUTs, lanes.
   const { kept, ledger } = await transact(farm, async (db) => {
-    const placed = await place(db, origin.instance, events);
     const fresh = await insertTestlogEvents(db, origin, placed);
     await upsertTestlogRuns(db, origin.instance, placed);
     await insertQuarantinedEvents(db, origin, bad);
@@ -81,16 +82,20 @@ const take = async (farm: Farm, { events, bad, ...origin }: TestlogBatch): Promi
   return { kept, repeated: events.length - kept, quarantined: bad.length };
 };
 
-/** Nobody may be held for what a log says: serials of more than one DUT are kept in the event, and belong to none. */
-const place = async (db: Queryable, instance: string, events: readonly ToldEvent[]): Promise<PlacedEvent[]> => {
+/**
+ * Nobody may be held for what a log says: serials of more than one DUT are kept in the event, and belong to none. DUTs that are new
+ * have their records before: whoever registers serials waits for no job, since others wait for serials with a job locked.
+ */
+const place = async (farm: Farm, instance: string, events: readonly ToldEvent[]): Promise<PlacedEvent[]> => {
   const known = new Map<string, number | null>();
   const placed: PlacedEvent[] = [];
   for (const event of events) {
-    const key = JSON.stringify(event.serials);
+    const { serials } = event;
+    const key = JSON.stringify(serials);
     let deviceId = known.get(key);
     if (deviceId === undefined) {
-      const owners = new Set((await findDevices(db, instance, event.serials)).map((each) => each.deviceId));
-      [deviceId = null] = owners.size > 1 ? [null] : await resolveEach(db, instance, [event.serials]);
+      const owners = new Set((await findDevices(farm.pool, instance, serials)).map((each) => each.deviceId));
+      deviceId = owners.size > 1 || serials.length === 0 ? null : await knowDut(farm, instance, serials);
       known.set(key, deviceId);
     }
     placed.push({ ...event, deviceId });

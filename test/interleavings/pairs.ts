@@ -1,5 +1,6 @@
 /** All pairs that are played. One more is an entry in the file of its road; a new file is a line here. */
 import type { Pair } from './cross.ts';
+import { dutPairs } from './pairs/duts.ts';
 import { gatePairs } from './pairs/gates.ts';
 import { lanePairs } from './pairs/lanes.ts';
 import { leasePairs } from './pairs/leases.ts';
@@ -15,6 +16,7 @@ export const pairs: readonly Pair[] = [
   ...queuePairs,
   ...lanePairs,
   ...gatePairs,
+  ...dutPairs,
   ...tokenPairs,
   ...restorePairs,
   ...migrationPairs,
