@@ -3,6 +3,7 @@ import { fingerprintOf } from '../core/job-fingerprint.ts';
 import { checkJobRequest, isGated, type JobRequest, withListedTests } from '../core/job-request.ts';
 import { invalid, Refusal } from '../core/refusal.ts';
 import { isOutage } from '../store/outage.ts';
+import { inTransaction } from '../store/transaction.ts';
 import { type Batcher, createBatcher, tooBusy } from './batcher.ts';
 import type { Asked } from './enqueue-plan.ts';
 import { type Enqueued, eventOf, type GrantJobs, writeEnqueues, type Written } from './enqueue-write.ts';
@@ -20,6 +21,8 @@ export type EnqueueingFarm = Farm & { readonly enqueues: Enqueues };
 export type AtOnce = {
   /** In the transaction, which may be run more than once. */
   readonly grant: GrantJobs;
+  /** Its transaction has failed, and waits before it is tried again: the bots are let go meanwhile. */
+  readonly stepAside: () => void;
   /** The commit is in: the bots are answered. */
   readonly committed: () => void;
   /** It has failed. True: some grant was tried, and may be why. */
@@ -28,6 +31,7 @@ export type AtOnce = {
 
 const NOTHING_AT_ONCE: AtOnce = {
   grant: () => Promise.resolve(new Set()),
+  stepAside: () => undefined,
   committed: () => undefined,
   failed: () => false,
 };
@@ -117,7 +121,12 @@ const runEnqueues = async (
 /** A grant that fails costs no enqueue: the jobs are then written without. */
 const writeAndGrant = async (farm: Farm, callers: readonly (readonly Asked[])[], atOnce: AtOnce): Promise<Written> => {
   try {
-    return await transact(farm, (db) => writeEnqueues(farm, db, callers, atOnce.grant));
+    const sleep = (ms: number): Promise<void> => {
+      atOnce.stepAside();
+      return farm.clock.sleep(ms);
+    };
+    const seams = { pool: farm.pool, random: farm.random, sleep };
+    return await inTransaction(seams, (db) => writeEnqueues(farm, db, callers, atOnce.grant));
   } catch (error) {
     // What may have been committed all the same is not written again.
     if (!atOnce.failed() || isOutage(error)) throw error;

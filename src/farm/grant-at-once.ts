@@ -58,6 +58,8 @@ export const grantAtOnce = (home: Home, knows: Knows, looks: Looks): AtOnce => {
       given = await give({ ...home, knows }, db, seats);
       return new Set([...given.held.values()].flat().map(({ jobId }) => jobId));
     },
+    // It was rolled back: of the sessions nothing has changed.
+    stepAside: leave,
     committed: () => {
       if (given !== null) tell(home, given);
       leave();

@@ -56,6 +56,9 @@ const parkedBot = async (botId: string, says: Parameters<typeof connect>[2] = {}
   return { ...bot, parked: poll };
 };
 
+/** A transaction's first wait before it is tried again is shorter; nothing else that these tests wait for is. */
+const ONCE_MS = 21;
+
 /** In how many commits the job was enqueued and granted. */
 const commitsOf = async (jobId: number): Promise<number> => {
   const { rows } = await database.pool.query<{ kinds: number; commits: number }>(
@@ -217,6 +220,29 @@ describe('an enqueue', () => {
     expect(await stateOf(home, id)).toMatchObject({ state: 'QUEUED' });
     await asOwner('drop trigger refuse on leases');
     expect(only(await bot.poll()).jobId).toBe(id);
+  });
+
+  it('keeps no bot waiting while it waits for its next try', async () => {
+    const clock = createManualClock();
+    const waits: (() => void)[] = [];
+    const sleep = (ms: number, signal?: AbortSignal) =>
+      ms < ONCE_MS ? new Promise<void>((go) => waits.push(go)) : clock.sleep(ms, signal);
+    home = openTestHome({ database, clock: { ...clock, sleep }, lines });
+    const bot = await parkedBot('b');
+    await asOwner(`create sequence tries; grant usage on sequence tries to public;
+                   create function refuse() returns trigger language plpgsql as $$ begin
+                     if nextval('tries') = 1 then raise 'not now' using errcode = '55P03'; end if; return new; end $$;
+                   create trigger refuse before insert on leases for each row execute function refuse()`);
+    const enqueued = enqueueJob(home, jobRequest());
+    await expect.poll(() => waits).toHaveLength(1);
+    await expect.poll(() => home.sessions.byName.get(bot.name)!.inLine).toBe(0);
+    // Answered at once; and the look that it makes for itself finds nothing yet.
+    expect((await bot.poll()).leases).toEqual([]);
+    await bot.parked;
+    const again = bot.park();
+    await expect.poll(() => home.sessions.byName.get(bot.name)!.parked).not.toBeNull();
+    for (const go of waits) go();
+    expect(only(await again).jobId).toBe((await enqueued).id);
   });
 
   it('gives nothing once the replica is leaving', async () => {
