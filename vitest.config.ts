@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { ClosingLine } from './test/support/closing-line.ts';
+import { LongestFirst } from './test/support/longest-first.ts';
 
 export default defineConfig({
   test: {
@@ -10,6 +11,7 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     reporters: ['default', new ClosingLine()],
     pool: 'forks',
+    sequence: { sequencer: LongestFirst },
     // Two on two cores as well: most of a test's time is PostgreSQL's and its child processes'.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     // Generous: a limit is here to end what hangs, never to judge how fast a machine is.
