@@ -13,34 +13,30 @@ export type CredentialOptions = {
   readonly tokenFile?: string;
 };
 
-/** What a connection of TLS is made with, and the JWT to show; each null or absent where none was given. */
-export type ReadCredentials = {
-  readonly context: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
+export type ShownByUs = { readonly channel: ChannelCredentials; readonly metadata: () => Metadata };
+
+/** Null: not given. */
+export type CredentialFiles = {
+  readonly ca: Buffer | null;
+  readonly cert: Buffer | null;
+  readonly key: Buffer | null;
   readonly token: string | null;
 };
 
-export type ShownByUs = { readonly channel: ChannelCredentials; readonly metadata: () => Metadata };
-
 /** @throws Failure for a file that cannot be read, or that others can read too. */
-export const readCredentials = (options: CredentialOptions): ReadCredentials => {
-  if ((options.cert === undefined) !== (options.key === undefined))
+export const readCredentials = (options: Omit<CredentialOptions, 'tls'>): CredentialFiles => {
+  const { ca, cert, key } = options;
+  if ((cert === undefined) !== (key === undefined))
     throw new Failure(EXIT.usage, 'one of --cert and --key is missing', 'Give both, or none of them.');
-  const [ca, cert, key] = [read(options.ca), read(options.cert), readSecret(options.key)];
-  return {
-    context: { ...(ca === null ? {} : { ca }), ...(cert === null || key === null ? {} : { cert, key }) },
-    token: tokenOf(options),
-  };
+  return { ca: read(ca), cert: read(cert), key: readSecret(key), token: tokenOf(options) };
 };
 
-/** @throws Failure as above. */
+/** @throws Failure, as `readCredentials`. */
 export const openCredentials = (options: CredentialOptions): ShownByUs => {
-  const { tls = false, ca, cert } = options;
-  const speaksTls = tls || ca !== undefined || cert !== undefined;
-  const { context, token } = readCredentials(options);
+  const { ca, cert, key, token } = readCredentials(options);
+  const speaksTls = options.tls === true || ca !== null || cert !== null;
   return {
-    channel: speaksTls
-      ? credentials.createSsl(context.ca ?? null, context.key ?? null, context.cert ?? null)
-      : credentials.createInsecure(),
+    channel: speaksTls ? credentials.createSsl(ca, key, cert) : credentials.createInsecure(),
     metadata: () => {
       const metadata = new Metadata();
       if (token !== null) metadata.set('authorization', `Bearer ${token}`);

@@ -78,15 +78,16 @@ const configurationCheck = (loaded: LoadedConfig): Check => ({
 
 /** To --server as any client would go; else to the door of the configuration, on this machine. */
 const wayOf = (config: Config, options: DoctorOptions): Way => {
-  const shown = readCredentials(options);
+  const { ca, cert, key, token } = readCredentials(options);
+  const context = { ...(ca === null ? {} : { ca }), ...(cert === null || key === null ? {} : { cert, key }) };
   const wantsTls = options.tls === true || options.ca !== undefined || options.cert !== undefined;
   const ownTls = config.tls !== null && config.tls !== 'terminated-by-proxy';
   const { server } = options;
   return {
     by: server === undefined ? 'own' : 'named',
     address: server === undefined ? dialled(config.doors.grpc) : addressOf(server),
-    tls: wantsTls || (server === undefined && ownTls) ? shown.context : null,
-    token: shown.token,
+    tls: wantsTls || (server === undefined && ownTls) ? context : null,
+    token,
   };
 };
 

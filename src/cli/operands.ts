@@ -47,6 +47,10 @@ export const address = (word: string): string =>
     ? word
     : refuse('HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051');
 
+/** The door of HTTP as a URL. */
+export const httpUrl = (word: string): string =>
+  /^https?:$/.test(URL.parse(word)?.protocol ?? '') ? word : refuse('a URL, such as http://127.0.0.1:8081');
+
 /** HOST:PORT, or several with commas between. */
 export const addresses = (word: string): string =>
   word

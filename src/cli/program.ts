@@ -11,6 +11,7 @@ import { botTokenGrammar, jwtGrammar, whoAmIGrammar } from './grammar/identity.t
 import { jobGrammar } from './grammar/job.ts';
 import { lineGrammar } from './grammar/line.ts';
 import { loadGrammar } from './grammar/load.ts';
+import { parametersGrammar } from './grammar/parameters.ts';
 import { botGrammar, configGrammar, dbGrammar, demoGrammar, serveGrammar } from './grammar/processes.ts';
 import { shopfloorGrammar } from './grammar/shopfloor.ts';
 import { bridgeGrammar, callsGrammar, lanesGrammar, resultsGrammar } from './grammar/shopfloor-calls.ts';
@@ -47,6 +48,7 @@ export const createProgram = (enact: Enact): Command => {
   dbGrammar(program, enact);
   auditGrammar(program, enact);
   eventsGrammar(program, enact);
+  parametersGrammar(program, enact);
   jwtGrammar(program, enact);
   whoAmIGrammar(program, enact);
   configGrammar(program, enact);

@@ -11,7 +11,7 @@ export type Flags = Readonly<Record<string, string | readonly string[] | undefin
 
 const PREFIX = 'STATIONGRID_';
 /** Read by the command line, by workers (from their primary) and by bots: no keys of the farm's. */
-const ELSEWHERE = /^STATIONGRID_(CONFIG|WORKER|SERVER|INSTANCE|CA|TOKEN|TOKEN_FILE|BOT_.*|TEST_.*)$/;
+const ELSEWHERE = /^STATIONGRID_(CONFIG|WORKER|SERVER|URL|INSTANCE|CA|TOKEN|TOKEN_FILE|BOT_.*|TEST_.*)$/;
 /** Kubernetes sets these for a Service whose name begins with "stationgrid". */
 const KUBERNETES = /^STATIONGRID_(\w+_)?(SERVICE_(HOST|PORT)|PORT)(_\w+)?$/;
 

@@ -42,6 +42,11 @@ export type Verb =
   | 'revoke-bot-token'
   | 'list-bot-tokens'
   | 'scale-bots'
+  | 'list-parameters'
+  | 'get-parameter'
+  | 'upload-parameter'
+  | 'activate-parameter'
+  | 'roll-back-parameter'
   | 'who-am-i'
   | 'read-metrics'
   | 'read-schema'
@@ -124,6 +129,11 @@ export const rules: Readonly<Record<Verb, Rule>> = {
   'list-bot-tokens': { of: 'instance', roles: ADMINS, audited: false },
   // KEDA shows a certificate or nothing, and certificates name bots: a bot may ask of its own instance.
   'scale-bots': { of: 'instance', roles: [...VIEWERS, 'bot'], audited: false },
+  'list-parameters': read,
+  'get-parameter': read,
+  'upload-parameter': operate,
+  'activate-parameter': operate,
+  'roll-back-parameter': operate,
   'who-am-i': { of: 'known', roles: [], audited: false },
   // Its labels name instances and stations, so it is not for everybody; the door for operations is without credentials.
   'read-metrics': { of: 'any instance', roles: VIEWERS, audited: false },

@@ -183,6 +183,12 @@ export const limitTable = {
     lockWaitMs: [5 * SECOND, 'A piece waits this long for another process that writes into the same file; then it is answered 503.'],
     lockMs: [60 * SECOND, 'The lock of a file whose holder cannot be seen from here, as on another machine, counts as left behind after this. Whoever holds one writes for half of it at most.'],
   },
+  parameters: {
+    fileBytesMax: [64 * MIB, 'One parameter, and all that one GetParameters gives: it is held in memory then.'],
+    versionsMax: [1000, 'Versions of one parameter.'],
+    pathsMax: [10_000, 'Parameters that have versions.'],
+    activationsShown: [100, 'Activations of a parameter that are shown, the newest. All are kept.'],
+  },
   testlog: {
     requestBytesMax: [2 * GIB, 'One upload of events. Uploaders stop for good at one event that is larger, so never make it less than 2 GiB.'],
     eventBytesMax: [4 * MIB, 'One event without its attachments; a larger one is put aside.'],

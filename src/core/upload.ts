@@ -75,8 +75,8 @@ const checkPart = (what: string, part: string): void => {
     );
 };
 
-/** The words of the first two are the original's, which tools look for. */
-const checkedPath = (what: string, path: string): string => {
+/** The words of the first two are the original's, which tools look for. @throws Refusal INVALID. */
+export const checkedPath = (what: string, path: string): string => {
   const parts = path.split('/');
   if (path.startsWith('/')) throw badPath(`Disallow absolute paths`, what, path);
   if (parts.some((part) => part === '' || part === '.' || part === '..'))

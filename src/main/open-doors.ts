@@ -8,12 +8,14 @@ import { silenceOf } from '../farm/vouch.ts';
 import { serveGrpc } from '../fronts/grpc/serve-grpc.ts';
 import type { AppOptions } from '../fronts/rest/http-app.ts';
 import { type Operations, serveOperations } from '../fronts/rest/operations.ts';
+import type { ParameterDepot } from '../fronts/rest/parameters.ts';
 import { serveHttp } from '../fronts/rest/serve-http.ts';
 import { openIdentity } from '../identity/open-identity.ts';
 import type { Names } from '../listen/guard.ts';
 import { type Entrances, openEntrances } from '../listen/open-entrances.ts';
 import { processClock } from '../process-clock.ts';
-import { openFactory } from './open-factory.ts';
+import type { Depot } from '../uploads/depot.ts';
+import { openFactory, openFactoryFolder } from './open-factory.ts';
 import type { OpenFarm } from './open-farm.ts';
 import type { Undo } from './undo.ts';
 import { VERSION } from './version.ts';
@@ -76,16 +78,18 @@ export const openDoors = async (
     await stopHome(home);
     await grpc.stop();
   });
+  const depot = await openFactoryFolder(config, home);
   const http = await serveHttp({
     ...operations,
     home,
+    parameters: depot && parametersOf(depot, config),
     address: config.doors.http,
     entrance: entrances.at('http'),
     names: namesOf(config),
     admission,
   });
   undo.push(() => http.stop());
-  const factory = await openFactory(config, farm, { admission, entrances });
+  const factory = await openFactory(config, farm, { depot, admission, entrances });
   if (factory !== null) undo.push(() => factory.stop());
   const opsUrl = await openOpsDoor(config, home, { operations, entrances, undo });
   grpc.setServing(true);
@@ -114,6 +118,12 @@ export const openOpsDoor = async (
   undo.push(() => door.stop());
   return urlOf(config, door.address);
 };
+
+const parametersOf = (depot: Depot, { factory: { instance } }: Config): ParameterDepot => ({
+  depot,
+  instance,
+  shelf: { ...depot.parameters, depot: depot.id },
+});
 
 const urlOf = ({ tls }: Config, address: string): string =>
   `${tls === null || tls === 'terminated-by-proxy' ? 'http' : 'https'}://${address}/`;

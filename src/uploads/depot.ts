@@ -7,6 +7,7 @@
  *     incoming/            what is under way, and notes of what is being named: both are looked at after a crash
  *     aside/               tails of files that no record explains
  *     locks/               files that a process is writing into
+ *     parameters/          what DUTs are given by name
  */
 import { constants } from 'node:fs';
 import { copyFile, link, mkdir, open, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
@@ -18,6 +19,7 @@ import { appendTo, type Appending } from './append.ts';
 import { blobPath, checkRoom, codeOf, freeBytes, makeFolder, statOf, syncFolder } from './disk.ts';
 import { type FileLockSeams, openFileLocks } from './file-lock.ts';
 import { type Note, noteName, type Noted } from './notes.ts';
+import { createShelf, type Shelf } from './parameter-shelf.ts';
 import { receive, type Received, type Receiving } from './received.ts';
 
 type Say = (facts: Readonly<Record<string, unknown>>, sentence: string) => void;
@@ -48,6 +50,8 @@ export type Depot = {
   /** Bytes that uploads may still take; below 0: none, and so many are missing. */
   readonly room: () => Promise<number>;
   readonly receive: () => Receiving;
+  /** Files that DUTs are given by name. */
+  readonly parameters: Shelf;
   /** Of what is settled. @param where a report's place among its namesakes, or the path of which this becomes the latest. */
   readonly placing: (received: Received, where: ReportPath | string, noted: Noted) => Placing;
   /**
@@ -74,6 +78,7 @@ export const openDepot = async (seams: DepotSeams): Promise<Depot> => {
     id: await depotId(root, seams.newId),
     root,
     room: async () => (await freeBytes(root)) - seams.freeBytesMin,
+    parameters: createShelf({ root, locks, ownPath: () => `${own(seams.newId())}.part` }),
     receive: () => receive(`${own(seams.newId())}.part`, { folder: root, freeBytesMin: seams.freeBytesMin }),
     placing: (received, where, noted) => {
       const note = `${own(noted.id)}.json`;

@@ -36,7 +36,8 @@ beforeAll(async () => {
   const config = join(folder, 'line.yaml');
   writeFileSync(config, line.replace('http://127.0.0.1:8090/', `${shopfloor}/`));
   const factory = `127.0.0.1:${await freePort()}`;
-  const doors = ['--grpc', '127.0.0.1:0', '--http', '127.0.0.1:0', '--factory', factory];
+  const http = `127.0.0.1:${await freePort()}`;
+  const doors = ['--grpc', '127.0.0.1:0', '--http', http, '--factory', factory];
   const server = await serving(
     ['serve', '--config', config, '--data', join(folder, 'data'), ...doors],
     /^gRPC (\S+)$(?=[\s\S]*^factory )/m,
@@ -45,6 +46,7 @@ beforeAll(async () => {
     STATIONGRID_SERVER: server,
     STATIONGRID_INSTANCE: 'line-1',
     PARTNER_URL: shopfloor,
+    STATIONGRID_URL: `http://${http}`,
     FACTORY_URL: `http://${factory}`,
     DATABASE_URL: database.ownerUrl,
     // Where the farm's configuration is.

@@ -322,6 +322,7 @@ const pathOf = (url: string, { instance, ids }: About): string =>
     .replace(':serial', ids.serial)
     .replace(':station', 'FAT')
     .replace(':botId', ids.bot)
+    .replace(':path', 'board.conf')
     .replace(':pattern', encodeURIComponent(ids.pattern)) +
   (url.endsWith('/devices')
     ? `?serial=${ids.serial}`

@@ -636,6 +636,39 @@ create table open_sends partition of call_sends (
   constraint open_sends_pkey PRIMARY KEY (call_id, number)
 ) FOR VALUES IN (NULL);
 
+create table parameter_activations (
+  number bigint generated always as identity not null,
+  depot text not null,
+  path text not null,
+  version integer not null,
+  reason text not null,
+  activated_by text not null,
+  activated_at timestamp with time zone default farm_now() not null,
+  constraint parameter_activations_depot_path_version_fkey FOREIGN KEY (depot, path, version) REFERENCES parameter_versions(depot, path, version),
+  constraint parameter_activations_pkey PRIMARY KEY (number)
+);
+
+create table parameter_versions (
+  depot text not null,
+  path text not null,
+  version integer not null,
+  instance text not null,
+  bytes bigint not null,
+  sha256 bytea not null,
+  origin text not null,
+  note text not null,
+  made_by text not null,
+  made_at timestamp with time zone default farm_now() not null,
+  constraint parameter_versions_bytes_check CHECK ((bytes >= 0)),
+  constraint parameter_versions_depot_check CHECK ((depot <> ''::text)),
+  constraint parameter_versions_depot_path_sha256_key UNIQUE (depot, path, sha256),
+  constraint parameter_versions_origin_check CHECK ((origin = ANY (ARRAY['UPLOADED'::text, 'FOUND'::text]))),
+  constraint parameter_versions_path_check CHECK (((path <> ''::text) AND (path !~ '(^|/)\.\.?(/|$)'::text) AND (path !~ '^/'::text))),
+  constraint parameter_versions_pkey PRIMARY KEY (depot, path, version),
+  constraint parameter_versions_sha256_check CHECK ((octet_length(sha256) = 32)),
+  constraint parameter_versions_version_check CHECK ((version > 0))
+);
+
 create table quarantined_events (
   id bigint generated always as identity not null,
   instance text not null,
@@ -952,6 +985,8 @@ CREATE INDEX leases_open_of_session ON public.open_leases USING btree (session_n
 
 CREATE INDEX leases_pending ON public.open_leases USING btree (granted_at) WHERE (state = 'PENDING'::text);
 
+CREATE INDEX parameter_activations_of_path ON public.parameter_activations USING btree (depot, path, number DESC);
+
 CREATE INDEX quarantined_events_last ON public.quarantined_events USING btree (last_at);
 
 CREATE INDEX result_notes_of_job ON public.result_notes USING btree (job_id, id);
@@ -1063,6 +1098,10 @@ grant delete, insert, select, update on open_jobs to stationgrid;
 grant delete, insert, select, update on open_leases to stationgrid;
 
 grant delete, insert, select, update on open_sends to stationgrid;
+
+grant delete, insert, select, update on parameter_activations to stationgrid;
+
+grant delete, insert, select, update on parameter_versions to stationgrid;
 
 grant delete, insert, select, update on quarantined_events to stationgrid;
 

@@ -1,7 +1,7 @@
 /** `stationgrid doctor`. */
 import { type Command, Option } from 'commander';
 import { address, duration } from '../operands.ts';
-import { type Enact, outputOption, shows } from './enact.ts';
+import { type Enact, outputOption, showsCaller, TLS_OPTION } from './enact.ts';
 import { served } from './processes.ts';
 
 const BOUND_DEFAULT_MS = 5_000;
@@ -23,13 +23,15 @@ export const doctorGrammar = (parent: Command, enact: Enact): void => {
         'Check an installation from here: configuration, DNS, TLS, HTTP/2, clock, database, ports, disk, shopfloors.',
       ),
   );
-  shows(
-    doctor.addOption(
-      new Option(
-        '--server <host:port>',
-        "the farm's gRPC door as bots reach it, through proxies and balancers",
-      ).argParser(address),
-    ),
+  showsCaller(
+    doctor
+      .addOption(
+        new Option(
+          '--server <host:port>',
+          "the farm's gRPC door as bots reach it, through proxies and balancers",
+        ).argParser(address),
+      )
+      .option(...TLS_OPTION),
   )
     .addOption(new Option('--timeout <duration>', 'for each check').argParser(duration).default(BOUND_DEFAULT_MS, '5s'))
     .option('--strict', 'what is only to be looked at counts as failed')

@@ -1,6 +1,6 @@
 /** What every branch of the grammar shares: how an act is found, and the options of those that talk to a farm. */
 import { type Command, Option } from 'commander';
-import { address, wholeNumber } from '../operands.ts';
+import { address, httpUrl, wholeNumber } from '../operands.ts';
 import type { Terminal } from '../terminal.ts';
 
 /**
@@ -23,20 +23,37 @@ const oneServer: ServerOption = { flags: '--server <host:port>', meaning: "the f
 
 /** A command that asks a farm: where it is, which part of it, and how the answer is shown. */
 export const asksFarm = (command: Command, { flags, meaning, parse }: ServerOption = oneServer): Command =>
-  shows(
+  showsCaller(
     command
       .addOption(new Option(flags, meaning).env('STATIONGRID_SERVER').default(DEFAULT_SERVER).argParser(parse))
-      .addOption(
-        new Option('--instance <name>', 'the part of the farm, such as a line')
-          .env('STATIONGRID_INSTANCE')
-          .default('', '""'),
-      ),
+      .addOption(instanceOption())
+      .option(...TLS_OPTION),
   ).addOption(outputOption());
 
+/** For a door whose address does not say it. */
+export const TLS_OPTION = ['--tls', "speak TLS, and trust the system's authorities"] as const;
+
+export const DEFAULT_URL = 'http://127.0.0.1:8081';
+
+/** One that asks its HTTP door instead. */
+export const asksHttpFarm = (command: Command): Command =>
+  showsCaller(
+    command
+      .addOption(
+        new Option('--url <url>', "the farm's HTTP door")
+          .env('STATIONGRID_URL')
+          .default(DEFAULT_URL)
+          .argParser(httpUrl),
+      )
+      .addOption(instanceOption()),
+  ).addOption(outputOption());
+
+const instanceOption = (): Option =>
+  new Option('--instance <name>', 'the part of the farm, such as a line').env('STATIONGRID_INSTANCE').default('', '""');
+
 /** What of the caller a command shows, and whom it trusts. */
-export const shows = (command: Command): Command =>
+export const showsCaller = (command: Command): Command =>
   command
-    .option('--tls', "speak TLS, and trust the system's authorities")
     .addOption(
       new Option('--ca <file>', "speak TLS, and trust these authorities (PEM) for the farm's certificate").env(
         'STATIONGRID_CA',

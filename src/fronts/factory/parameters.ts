@@ -16,17 +16,17 @@ export type Parameters = {
 /** What the original calls them, and what its newer version does: the words of faults, which tools look for. */
 export type Family = { readonly verb: string; readonly kind: string };
 
-/** So much is given at once: it is held in memory. */
-const BYTES_MAX = 64 * 1024 * 1024;
 const FILES_MAX = 10_000;
 
-export const createParameters = (root: string): Parameters => ({
+/** @param bytesMax so much is given at once: it is held in memory. */
+export const createParameters = (root: string, bytesMax: number): Parameters => ({
   list: async (pattern) => {
     const parts = withinFolder(pattern, 'ListParameters is limited to parameter directory').split('/');
     const found = await matching(root, parts);
     return found.map((path) => path.slice(root.length + 1));
   },
-  read: async (path) => readWithin(root, withinFolder(path, 'GetParameter is limited to parameter directory')),
+  read: async (path) =>
+    readWithin(root, withinFolder(path, 'GetParameter is limited to parameter directory'), bytesMax),
   bundle: async (namespace, name) => {
     const folder = withinFolder(namespace ?? '.', 'GetParameters is limited to parameter directory');
     const names = await filesOf(join(root, folder));
@@ -35,9 +35,9 @@ export const createParameters = (root: string): Parameters => ({
     let bytes = 0;
     const files: { readonly name: string; readonly content: Uint8Array }[] = [];
     for (const each of wanted) {
-      const content = await readWithin(root, join(folder, each));
+      const content = await readWithin(root, join(folder, each), bytesMax);
       bytes += content.length;
-      if (bytes > BYTES_MAX) throw tooLarge();
+      if (bytes > bytesMax) throw tooLarge(bytesMax);
       files.push({ name: each, content });
     }
     return tarOf(files);
@@ -46,10 +46,10 @@ export const createParameters = (root: string): Parameters => ({
 
 const notThere = () => invalid('PARAMETER_UNKNOWN', 'File does not exist or it is not a file');
 
-const tooLarge = () =>
+const tooLarge = (bytesMax: number) =>
   invalid(
     'PARAMETER_TOO_LARGE',
-    `More than ${BYTES_MAX} bytes are not given at once. Ask for one file, or for a smaller one.`,
+    `More than ${bytesMax} bytes are not given at once. Ask for one file, or for a smaller one.`,
   );
 
 /** The path without its turns; it must not leave the folder by any of them. */
@@ -60,12 +60,12 @@ const withinFolder = (path: string, words: string): string => {
   return straight.replace(/\/$/, '');
 };
 
-const readWithin = async (root: string, path: string): Promise<Uint8Array> => {
+const readWithin = async (root: string, path: string, bytesMax: number): Promise<Uint8Array> => {
   try {
     const [real, realRoot] = await Promise.all([realpath(join(root, path)), realpath(root)]);
     const { size } = real.startsWith(realRoot + sep) ? await fileAt(real) : { size: null };
     if (size === null) throw notThere();
-    if (size > BYTES_MAX) throw tooLarge();
+    if (size > bytesMax) throw tooLarge(bytesMax);
     return await readFile(real);
   } catch (error) {
     if (NOTHING.has(codeOf(error))) throw notThere();

@@ -62,7 +62,7 @@ export const serveFactory = async (options: FactoryOptions): Promise<FactoryDoor
     project: options.project,
     logPort: options.logPort,
     resources,
-    parameters: createParameters(join(depot.root, 'parameters')),
+    parameters: createParameters(join(depot.root, 'parameters'), limits.parameters.fileBytesMax),
     uploads,
     shopfloor: (method, params, { peer }) => shopfloor(method, params, peer),
   });

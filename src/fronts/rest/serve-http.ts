@@ -8,6 +8,7 @@ import { trackMethods } from './allowed-methods.ts';
 import { answer, type AppOptions, createApp, type HttpDoor, openApp } from './http-app.ts';
 import { type DoorSign, indexHtml, indexJson } from './index-page.ts';
 import { addOperations, type Operations } from './operations.ts';
+import type { ParameterDepot } from './parameters.ts';
 import { type Problem, problem } from './problem.ts';
 import { restDoor, type RestParts } from './rest-door.ts';
 import { addShortUnits } from './units.ts';
@@ -17,6 +18,8 @@ export type HttpOptions = AppOptions &
   Operations & {
     readonly home: Home;
     readonly admission: Admission;
+    /** Left out: this replica has no factory door. */
+    readonly parameters?: ParameterDepot | null;
     /** Other doors, to be named at `/`. */
     readonly doors?: readonly DoorSign[];
   };
@@ -40,9 +43,9 @@ export const serveHttp = async (options: HttpOptions): Promise<HttpDoor & { read
 /** Everything that the door serves. Nothing is called yet: what is served can be listed without a farm. */
 export const addRoutes = async (
   app: FastifyInstance,
-  parts: Omit<HttpOptions, keyof AppOptions> & RestParts,
+  parts: Omit<HttpOptions, keyof AppOptions> & Omit<RestParts, 'parameters'>,
 ): Promise<readonly Route[]> => {
-  const { home, admission, closing, doors = [] } = parts;
+  const { home, admission, closing, parameters = null, doors = [] } = parts;
   const allowedFor = trackMethods(app);
   const routes = admitRequests(app, admission);
   app.setNotFoundHandler((request, reply) => answer(reply, notHere(request.raw, reply, allowedFor)));
@@ -50,7 +53,7 @@ export const addRoutes = async (
   addIndex(app, doors);
   addWhoAmI(app);
   await app.register(shortUnits, { prefix: '/api/v1', home });
-  await app.register(restDoor, { prefix: '/api/v1/instances/:instance', home, closing });
+  await app.register(restDoor, { prefix: '/api/v1/instances/:instance', home, closing, parameters });
   return routes;
 };
 

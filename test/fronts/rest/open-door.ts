@@ -7,6 +7,7 @@ import type { Identify } from '../../../src/farm/identify.ts';
 import { openHome } from '../../../src/farm/open-home.ts';
 import { stopHome } from '../../../src/farm/stop-home.ts';
 import type { HttpDoor } from '../../../src/fronts/rest/http-app.ts';
+import type { ParameterDepot } from '../../../src/fronts/rest/parameters.ts';
 import { serveHttp } from '../../../src/fronts/rest/serve-http.ts';
 import { type FreshDatabase, freshDatabase } from '../../support/database.ts';
 import { openAdmission } from '../../support/admission.ts';
@@ -48,13 +49,17 @@ export async function openDoor(
     readonly identify?: Identify;
     /** Is told what the audit is told. */
     readonly told?: string[];
+    /** One of its own, by default. */
+    readonly database?: FreshDatabase;
+    /** None by default: there is no factory door. */
+    readonly parameters?: ParameterDepot;
   } = {},
 ): Promise<TestDoor> {
-  const database = await freshDatabase();
+  const database = options.database ?? (await freshDatabase());
   const logged: { level: string; facts: object }[] = [];
   const say = (level: string) => (facts: object) => void logged.push({ level, facts });
   const farm: TestFarm = {
-    ...createTestFarm({ database, ...options }),
+    ...createTestFarm({ ...options, database }),
     log: { info: say('info'), warn: say('warn'), error: say('error') },
   };
   const home = openHome(farm);
@@ -70,6 +75,7 @@ export async function openDoor(
     },
     admission: openAdmission(home, options),
     ready: () => Promise.resolve({ ok: notReady === '', why: notReady }),
+    parameters: options.parameters ?? null,
     doors: [{ name: 'grpc', at: '127.0.0.1:50051', what: 'for bots & schedulers' }],
   });
   return {
@@ -85,7 +91,7 @@ export async function openDoor(
     close: async () => {
       await stopHome(home);
       await door.stop();
-      await database.drop();
+      if (options.database === undefined) await database.drop();
     },
   };
 }
@@ -93,7 +99,7 @@ export async function openDoor(
 /** The members of a list in an answer. */
 export const rowsOf = ({ json }: Answer, list: string): readonly Row[] => json[list] as readonly Row[];
 
-/** A body that is text goes as it is; anything else as JSON. */
+/** A body that is text, or bytes, goes as it is; anything else as JSON. */
 const send = (
   port: number,
   method: string,
@@ -102,7 +108,8 @@ const send = (
   headers: http.OutgoingHttpHeaders,
 ): Promise<Answer> =>
   new Promise((resolve, reject) => {
-    const bytes = body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body);
+    const bytes =
+      body === undefined ? null : typeof body === 'string' || body instanceof Buffer ? body : JSON.stringify(body);
     const kind =
       bytes === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(bytes) };
     const request = http.request({
