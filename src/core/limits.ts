@@ -104,6 +104,7 @@ export const limitTable = {
     jobsMax: [500, 'Jobs of one DUT of which its history tells, the newest.'],
     callsMax: [20_000, 'Shopfloor calls of one DUT of which its history tells, the newest.'],
     uploadsMax: [2000, 'Uploads of one DUT of which its history tells, the newest.'],
+    eventsMax: [2000, 'Farm events of one DUT that belong to no job, of which its history tells, the newest.'],
   },
   lanes: {
     leaseMs: [30 * SECOND, 'A replica owns a lane this long at a time; longer than a call may take.'],

@@ -68,8 +68,7 @@ export const getUnit = async (farm: Farm, asked: DeviceAsked & PageAsked): Promi
   const question = ['unit', device.instance, device.id];
   const after = placeOf(question, asked.pageToken);
   const scope = await readUnitScope(farm.pool, device, units);
-  const { uploadsMax } = units;
-  const traces = await readUnitTraces(farm.pool, scope, { after, limit: size + 1, uploadsMax });
+  const traces = await readUnitTraces(farm.pool, scope, { ...units, after, limit: size + 1 });
   const shown = fitting(traces.slice(0, size));
   const last = shown.at(-1);
   return {
@@ -97,9 +96,10 @@ const fitting = (traces: readonly UnitTrace[]): readonly UnitTrace[] => {
 
 const readEntries = async (
   { pool }: Pick<Farm, 'pool'>,
-  { since, stations }: UnitScope,
+  scope: UnitScope,
   traces: readonly UnitTrace[],
 ): Promise<readonly UnitEntry[]> => {
+  const { since, stations } = scope;
   const numbersOf = (kind: UnitEntryKind) => traces.flatMap((each) => (each.kind === kind ? [each.number] : []));
   const keysOf = (kind: UnitEntryKind) => traces.flatMap((each) => (each.kind === kind ? [each.key] : []));
   const jobIds = [...new Set(traces.flatMap(({ jobId }) => (jobId === null ? [] : [jobId])))];
@@ -109,7 +109,7 @@ const readEntries = async (
     readUnitResults(pool, numbersOf('RESULT'), jobIds, since),
     readUnitUploads(pool, keysOf('UPLOAD')),
     readCallViews(pool, keysOf('CALL')),
-    readUnitEvents(pool, numbersOf('EVENT'), jobIds, since),
+    readUnitEvents(pool, numbersOf('EVENT'), jobIds, scope),
     readUnitNotes(pool, numbersOf('NOTE')),
   ]);
   const callsById = new Map(calls.map((call) => [call.id, call]));

@@ -7,6 +7,7 @@ import type { Verdict } from '../core/verdict.ts';
 import type { ResultNote } from './result-notes.ts';
 import type { ResultView } from './result-views.ts';
 import type { Queryable } from './transaction.ts';
+import type { UnitScope } from './unit-history.ts';
 
 /** What became of a job. */
 export type UnitJob = {
@@ -116,17 +117,21 @@ export const readUnitUploads = async (
 
 export type UnitEvent = { readonly kind: FarmEventKind; readonly facts: FarmEvent['facts'] };
 
+/** Of these jobs, and of the DUT without a job, which are looked for from another day on. */
 export const readUnitEvents = async (
   db: Queryable,
   ids: readonly number[],
   jobIds: readonly number[],
-  since: Date,
+  { deviceId, since, sinceWithoutJob }: Pick<UnitScope, 'deviceId' | 'since' | 'sinceWithoutJob'>,
 ): Promise<ReadonlyMap<number, UnitEvent>> => {
   if (ids.length === 0) return new Map();
   const { rows } = await db.query<UnitEvent & { id: number }>(
     `select e.id, e.kind, e.facts from farm_events e
-     where e.job_id = any($2::bigint[]) and e.id = any($1::bigint[]) and e.at >= $3`,
-    [ids, jobIds, since],
+     where e.job_id = any($2::bigint[]) and e.id = any($1::bigint[]) and e.at >= $3
+     union all
+     select e.id, e.kind, e.facts from farm_events e
+     where e.device_id = $4 and e.job_id is null and e.id = any($1::bigint[]) and e.at >= $5`,
+    [ids, jobIds, since, deviceId, sinceWithoutJob],
   );
   return new Map(rows.map(({ id, ...event }) => [id, event]));
 };

@@ -3,7 +3,12 @@ import { CLOCK_BACK_MAX_MS } from './farm-events.ts';
 import type { Queryable } from './transaction.ts';
 
 /** How much of a DUT's life is looked at, the newest of each. */
-export type UnitBounds = { readonly jobsMax: number; readonly callsMax: number; readonly uploadsMax: number };
+export type UnitBounds = {
+  readonly jobsMax: number;
+  readonly callsMax: number;
+  readonly uploadsMax: number;
+  readonly eventsMax: number;
+};
 
 /** A DUT, and the jobs whose traces are looked for. */
 export type UnitScope = {
@@ -12,8 +17,10 @@ export type UnitScope = {
   /** All that it was ever known by, under whatever name. */
   readonly serials: readonly string[];
   readonly stations: ReadonlyMap<number, string>;
-  /** No day of history before that is looked at. */
+  /** No day of history before that is looked at for what belongs to jobs. */
   readonly since: Date;
+  /** Nor for what belongs to none: as late where jobs are left out, else all days that are kept. */
+  readonly sinceWithoutJob: Date;
   /** Calls at lower places of its lane are left out. */
   readonly positionMin: number;
   /** It has more jobs or calls than the bounds allow. */
@@ -50,14 +57,17 @@ export const readUnitScope = async (
   ]);
   const jobs = rows.slice(0, jobsMax);
   const oldest = Math.min(...jobs.map(({ enqueuedAt }) => enqueuedAt.getTime()));
+  const since = new Date(jobs.length === 0 ? 0 : oldest - CLOCK_BACK_MAX_MS);
+  const isCut = rows.length > jobs.length || positionMin > 1;
   return {
     deviceId: device.id,
     instance: device.instance,
     serials,
     stations: new Map(jobs.map(({ id, station }) => [id, station])),
-    since: new Date(jobs.length === 0 ? 0 : oldest - CLOCK_BACK_MAX_MS),
+    since,
+    sinceWithoutJob: isCut ? since : new Date(0),
     positionMin,
-    isCut: rows.length > jobs.length || positionMin > 1,
+    isCut,
   };
 };
 
@@ -101,10 +111,15 @@ const TRACES = `
       order by received_at desc limit $7) u
     union all
     select 4, c.owed_at, c.position, c.id::text, c.job_id from shopfloor_calls c
-    where c.device_id = $1 and c.position >= $4 and (c.settled_at is null or c.settled_at >= $3)
+    where c.device_id = $1 and c.position >= $4 and (c.settled_at is null or c.settled_at >= $14)
     union all
     select 5, e.at, e.id, '', e.job_id from farm_events e
     where e.job_id = any($2::bigint[]) and e.device_id = $1 and e.at >= $3 and e.kind = any($8::text[])
+    union all
+    select 5, e.at, e.id, '', null from (
+      select at, id from farm_events
+      where device_id = $1 and job_id is null and at >= $14 and kind = any($8::text[])
+      order by device_id, at desc, id desc limit $15) e
     union all
     select 6, n.at, n.id, '', n.job_id from result_notes n where n.job_id = any($2::bigint[])
   ), page as (
@@ -124,6 +139,7 @@ const TRACES = `
 const EVENTS_TOLD = [
   'DEVICE_CHANGED',
   'DEVICE_HELD',
+  'DEVICE_RELEASED',
   'CALL_ACTION',
   'CANCEL_ASKED',
   'GATE_CLEARED',
@@ -136,7 +152,7 @@ const EVENTS_TOLD = [
 export const readUnitTraces = async (
   db: Queryable,
   scope: UnitScope,
-  page: { readonly after: UnitPlace | null; readonly limit: number; readonly uploadsMax: number },
+  page: { readonly after: UnitPlace | null; readonly limit: number } & Pick<UnitBounds, 'uploadsMax' | 'eventsMax'>,
 ): Promise<UnitTrace[]> => {
   const { after } = page;
   const { rows } = await db.query<Omit<UnitTrace, 'kind'>>(TRACES, [
@@ -153,6 +169,8 @@ export const readUnitTraces = async (
     after?.number ?? null,
     after?.key ?? null,
     page.limit,
+    scope.sinceWithoutJob,
+    page.eventsMax,
   ]);
   return rows.map((row) => ({ ...row, kind: toKind(row.rank) }));
 };

@@ -8,9 +8,11 @@ import { drainBots } from '../../src/farm/drain-bots.ts';
 import { enqueueJob } from '../../src/farm/enqueue-job.ts';
 import { explainJob } from '../../src/farm/explain-job.ts';
 import { getUnit, type UnitEntry } from '../../src/farm/get-unit.ts';
+import { keepDeviceInfo } from '../../src/farm/keep-device-info.ts';
 import { keepUpload } from '../../src/farm/keep-upload.ts';
 import { openGates } from '../../src/farm/open-gates.ts';
 import { releaseDevice } from '../../src/farm/release-device.ts';
+import { resolveEach } from '../../src/farm/resolve-devices.ts';
 import { undrainBots } from '../../src/farm/undrain-bots.ts';
 import { holdEachDevice } from '../../src/store/device-records.ts';
 import { answerDue, YES } from '../support/answering.ts';
@@ -220,6 +222,43 @@ describe('the history of a unit', () => {
     });
     const { entries } = await history('MLB-2', 'serials.mlb_serial_number');
     expect(entries.map(said)).toEqual(['SMT enqueued']);
+  });
+
+  it('tells what belongs to no job: what was kept of its own questions, and that it was let go, before any job and after', async () => {
+    const about = (serial: string) => ({ 'serials.mlb_serial_number': serial });
+    const change = (serial: string, key: string) =>
+      keepDeviceInfo(farm, { instance, said: about(serial), told: { [key]: 'x' } });
+    const [unit] = (await resolveEach(database.pool, instance, [
+      [{ name: 'serials.mlb_serial_number', value: 'MLB-ALONE' }],
+      [{ name: 'serials.mlb_serial_number', value: 'MLB-BESIDE' }],
+    ])) as [number, number];
+    await change('MLB-ALONE', 'factory.first');
+    await change('MLB-BESIDE', 'factory.other');
+    await database.pool.query(`update farm_events set at = at - interval '3 days' where device_id = $1`, [unit]);
+    const { entries: alone } = await history('MLB-ALONE');
+    expect(alone.map(said)).toEqual(['DEVICE_CHANGED factory.first']);
+    await enqueue('SMT', 'MLB-ALONE');
+    await holdEachDevice(database.pool, [{ id: unit, reason: 'smells of smoke' }]);
+    await releaseDevice(farm, { instance, id: unit, reason: 'it was lunch' });
+    const { entries } = await history('MLB-ALONE');
+    expect(entries.map(said)).toEqual(['DEVICE_CHANGED factory.first', 'SMT enqueued', 'DEVICE_RELEASED']);
+    expect(entries.at(-1)).toMatchObject({
+      ...{ jobId: null, station: '', event: { facts: { reason: 'it was lunch', ended: 'smells of smoke' } } },
+    });
+    const one = { ...farm, limits: { ...farm.limits, units: { ...farm.limits.units, eventsMax: 1 } } };
+    const { entries: fewer } = await getUnit(one, { ...asked('MLB-ALONE'), ...FIRST_PAGE });
+    expect(fewer.map(said)).toEqual(['SMT enqueued', 'DEVICE_RELEASED']);
+  });
+
+  it('finds what belongs to no job by the DUT, whatever else has happened', async () => {
+    const { rows } = await database.pool.query<{ 'QUERY PLAN': string }>(
+      `explain (generic_plan) select at, id from farm_events
+       where device_id = $1 and job_id is null and at >= $2 and kind = any($3::text[])
+       order by device_id, at desc, id desc limit $4`,
+    );
+    const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+    expect(plan).toContain('device_id_at_id_idx');
+    expect(plan).not.toMatch(/Seq Scan|Sort/);
   });
 
   it('refuses a page token of another unit', async () => {
