@@ -12,6 +12,7 @@ import { type Running, start as startCommand } from '../../src/cli/demo/processe
 import { type JournalLine, readJournal } from '../../src/reference-shopfloor/journal.ts';
 import type { ControlCommand } from '../../src/reference-shopfloor/control.ts';
 import { type Finding, runDoctor } from '../../src/store/doctor.ts';
+import { SUPERUSER } from '../../src/store/embedded/cluster.ts';
 import { socketUrl } from '../../src/store/embedded/connect.ts';
 import { embeddedFolder, findSocketFolder } from '../../src/store/embedded/folder.ts';
 import { DATABASE, OWNER_ROLE } from '../../src/store/embedded/found.ts';
@@ -159,14 +160,19 @@ export async function openSite(options: SiteOptions) {
     return { ...standing, address, httpUrl, parkedPolls };
   };
 
-  const database = async <T>(use: (db: pg.Client) => Promise<T>): Promise<T> => {
-    const socketFolder = findSocketFolder(postgres);
-    if (socketFolder === null) throw new Error(`there is no PostgreSQL in ${folder}`);
-    const db = new pg.Client(socketUrl(socketFolder, { user: OWNER_ROLE, database: DATABASE }));
+  const socketFolder = (): string => {
+    const found = findSocketFolder(postgres);
+    if (found === null) throw new Error(`there is no PostgreSQL in ${folder}`);
+    return found;
+  };
+
+  const databaseAs = async <T>(user: string, use: (db: pg.Client) => Promise<T>): Promise<T> => {
+    const db = new pg.Client(socketUrl(socketFolder(), { user, database: DATABASE }));
     db.on('error', () => undefined);
     await db.connect();
     return use(db).finally(() => db.end());
   };
+  const database = <T>(use: (db: pg.Client) => Promise<T>): Promise<T> => databaseAs(OWNER_ROLE, use);
 
   /** Whatever still runs is killed. */
   const close = async (): Promise<void> => {
@@ -175,8 +181,8 @@ export async function openSite(options: SiteOptions) {
     const pid = stopPostmaster(postgres);
     if (pid !== null) await eventually(() => expectGone(readPostmasterPid(postgres)));
     // It lies elsewhere where the site's own path is too long for a socket's.
-    const socketFolder = findSocketFolder(postgres);
-    if (socketFolder !== null) rmSync(socketFolder, { recursive: true, force: true });
+    const socketsLieIn = findSocketFolder(postgres);
+    if (socketsLieIn !== null) rmSync(socketsLieIn, { recursive: true, force: true });
     rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
   };
 
@@ -212,6 +218,10 @@ export async function openSite(options: SiteOptions) {
     /** What the shopfloor has seen, in its own order. */
     journal: (): Promise<readonly JournalLine[]> => readJournal(journalPath),
     database,
+    /** For what only the server's own superuser may. */
+    superuser: <T>(use: (db: pg.Client) => Promise<T>): Promise<T> => databaseAs(SUPERUSER, use),
+    /** Where the embedded PostgreSQL's socket is. */
+    socketFolder,
     doctor: (): Promise<readonly Finding[]> => database((db) => runDoctor(db)),
     /** The embedded PostgreSQL's own process. */
     postmasterPid: (): number => {
