@@ -62,7 +62,7 @@ export const openSecondReplica = async (site: Site): Promise<SecondReplica> => {
     await running?.ended;
     running = null;
   };
-  await start({ uploadsFreeBytesMin: '1000000 GiB' });
+  await start({ uploadsFreeBytesMin: '1 TiB' });
   return {
     opsAddress,
     renewCertificate: () => certify(90),
