@@ -41,3 +41,18 @@ export async function goTool(module: string, version: string): Promise<string | 
     await rm(work, { recursive: true, force: true });
   }
 }
+
+/** The folder of a module as it was published, for files in it that are no programs. Go keeps it in its own cache. */
+export async function goModule(module: string, version: string): Promise<string | { readonly skip: string }> {
+  await mkdir(cache, { recursive: true });
+  try {
+    const { stdout } = await run('go', ['mod', 'download', '-json', `${module}@${version}`], { cwd: cache });
+    return toDownloaded(JSON.parse(stdout)).Dir;
+  } catch (error) {
+    return { skip: `${module}@${version} cannot be downloaded here: ${String(error).split('\n')[0] ?? ''}` };
+  }
+}
+
+function toDownloaded(told: unknown): { readonly Dir: string } {
+  return told as { readonly Dir: string };
+}
