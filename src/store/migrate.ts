@@ -44,21 +44,18 @@ export interface MigrateOptions {
 
 /**
  * Brings the database to this build's schema, as its owner, on a direct connection. Any number of replicas may call this
- * at once. Returns the migrations that this call applied.
- * @throws CannotStart for a migration from the future and for an applied file that changed since.
+ * at once. Where nothing is pending, nothing is asked for that only an owner may. Returns the migrations that this call applied.
+ * @throws CannotStart for a migration from the future, for an applied file that changed since, and where something is
+ * pending that this role may not do.
  */
 export async function migrate(client: ClientBase, options: MigrateOptions = {}): Promise<readonly Migration[]> {
   // A farm's connections have short timeouts; a migration, and the wait for another replica's, may take long.
   await client.query('set statement_timeout = 0; set lock_timeout = 0');
   await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
   try {
-    await client.query(
-      `create table if not exists schema_migrations (
-         number integer primary key, name text not null, sha256 text not null,
-         applied_at timestamptz not null default clock_timestamp())`,
-    );
     const status = await migrationStatus(client, options);
     refuseStrangeHistory(status);
+    if (status.pending.length > 0) await openBook(client, status.pending);
     for (const migration of status.pending) await apply(client, migration, options.applicationRole);
     // Where there was nothing to apply, the role may still be new.
     if (options.applicationRole !== undefined) await grantFarm(client, options.applicationRole, false);
@@ -67,6 +64,25 @@ export async function migrate(client: ClientBase, options: MigrateOptions = {}):
     await client.query('select pg_advisory_unlock($1)', [MIGRATION_LOCK]);
     await client.query('reset statement_timeout; reset lock_timeout');
   }
+}
+
+/** Where what was applied is written down. */
+async function openBook(client: ClientBase, pending: readonly Migration[]): Promise<void> {
+  const { rows } = await client.query<{ mayCreate: boolean; role: string }>(
+    `select has_schema_privilege('public', 'create') as "mayCreate", current_user as role`,
+  );
+  for (const { mayCreate, role } of rows) {
+    if (!mayCreate)
+      throw new CannotStart(
+        `The schema lacks ${listed(pending)}, and the role ${role} may not change it. ` +
+          'Run `stationgrid db migrate` as the role that owns the schema (ownerDatabaseUrl), then start again.',
+      );
+  }
+  await client.query(
+    `create table if not exists schema_migrations (
+       number integer primary key, name text not null, sha256 text not null,
+       applied_at timestamptz not null default clock_timestamp())`,
+  );
 }
 
 /** Reads only; a database that was never migrated has nothing applied. */

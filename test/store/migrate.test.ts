@@ -126,6 +126,19 @@ describe('migrate', () => {
     expect((await application.query('select n from first')).rows).toEqual([{ n: 2 }]);
     await expect(application.query('drop table first')).rejects.toThrow('must be owner');
   });
+
+  it('asks nothing of the application’s role where nothing is pending, and says who must migrate where something is', async () => {
+    await migrate(await owner(), { folder: files(), applicationRole: 'stationgrid' });
+    const application = new pg.Client(urlOf(database.url, { database: 'empty_for_migrate' }));
+    await application.connect();
+    clients.push(application);
+    expect(await migrate(application, { folder: files() })).toEqual([]);
+    await writeFile(join(folder, '0003_third.sql'), 'create table third (n integer);');
+    await expect(migrate(application, { folder: files() })).rejects.toMatchObject({
+      exitCode: 78,
+      message: expect.stringMatching(/lacks 0003_third, and the role stationgrid may not change it.*db migrate/),
+    });
+  });
 });
 
 async function asSuperuser(statement: string): Promise<void> {
