@@ -10,7 +10,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { createInterface } from 'node:readline';
+import { Client, credentials, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { JobsService } from '../../src/gen/stationgrid/v1/jobs.ts';
 import { cliProgram, runCli } from '../cli/run-cli.ts';
 import { openAuthority } from '../support/certificates.ts';
 import {
@@ -159,14 +161,18 @@ const statusOf = (url: string): Promise<number | undefined> =>
 const serve = async (pod: Pod) => {
   const farm = start(pod);
   started.add(farm);
-  const [grpc = '', http = '', ops = ''] = await eventually(async () => {
-    if (farm.child.exitCode !== null) throw new Error(await farm.log);
-    return [/^gRPC 0\.0\.0\.0(:\d+)$/, /^HTTP (https?:.*)\/$/, /^ops (https?:.*)\/$/].map((pattern) => {
+  const over = farm.ended.then(async (how) => {
+    throw new Error(`the farm ended with ${String(how)}:\n${await farm.log}`);
+  });
+  over.catch(() => undefined);
+  const said = eventually(() =>
+    [/^gRPC 0\.0\.0\.0(:\d+)$/, /^HTTP (https?:.*)\/$/, /^ops (https?:.*)\/$/].map((pattern) => {
       const [, at] = farm.lines.map((line) => pattern.exec(line)).find((found) => found !== null) ?? [];
       if (at === undefined) throw new Error(`nothing was said like ${pattern.source}`);
       return at.replace('0.0.0.0', '127.0.0.1');
-    });
-  });
+    }),
+  );
+  const [grpc = '', http = '', ops = ''] = await Promise.race([said, over]);
   await eventually(async () => expect(await statusOf(`${ops}/readyz`)).toBe(200));
   return { ...farm, server: `localhost${grpc}`, http, ops };
 };
@@ -190,9 +196,10 @@ test.for(valuesNames)(
     expect(await statusOf(`${farm.ops}/metrics`)).toBe(200);
     expect(await statusOf(`${farm.http}/api/v1/instances/line-1/jobs`)).toBe(401);
 
-    const trust = isPlain ? [] : ['--ca', caFile()];
-    const unknown = await runCli(['job', 'list', '--server', farm.server, ...trust]);
-    expect([unknown.code, unknown.stderr]).toEqual([3, expect.stringMatching(/credentials|token|certificate/)]);
+    const trusted = Buffer.from(authority.certificate);
+    const stranger = new Client(farm.server, isPlain ? credentials.createInsecure() : credentials.createSsl(trusted));
+    await expect(listJobs(stranger)).rejects.toMatchObject({ code: status.UNAUTHENTICATED });
+    stranger.close();
 
     const main = podNamed(`${name}-test`, objects, 'Pod', '-test');
     if (main !== null) {
@@ -206,6 +213,16 @@ test.for(valuesNames)(
     expect(await farm.ended, await farm.log).toBe(0);
   },
 );
+
+const listJobs = (client: Client): Promise<unknown> =>
+  new Promise((resolve, reject) => {
+    const { path, requestSerialize, responseDeserialize } = JobsService.listJobs;
+    const all = { instance: 'line-1', states: [], station: '', route: '', serial: '', pageSize: 1, pageToken: '' };
+    client.makeUnaryRequest(path, requestSerialize, responseDeserialize, all, (error, reply) => {
+      if (error === null) resolve(reply);
+      else reject(error);
+    });
+  });
 
 const towards = (server: string, words: readonly string[]): readonly string[] =>
   words.map((word) => (word.startsWith(`${RELEASE}-`) && word.includes(`.${NAMESPACE}.svc:`) ? server : word));

@@ -207,6 +207,10 @@ test.for<[words: string, said: RegExp]>([
   ['autoscaling.enabled=true,autoscaling.minReplicas=9', /autoscaling\.maxReplicas: is smaller/],
   ['bots.enabled=true', /bots\.tokensSecret: name the Secret/],
   ['bots.autoscaling.enabled=true', /bots\.enabled: set it to true/],
+  [
+    'tests.tokenSecret=a,config.auth.botTokens=false,config.auth.jwt.issuer=b',
+    /config\.auth\.botTokens: set it to true/,
+  ],
   ['serviceAccount.create=false', /serviceAccount\.name: name the account/],
 ])('--set %s is refused, and the key to mend is named', async ([words, said]) => {
   await expect(render(helm, 'default', ['--set', words])).rejects.toThrow(said);

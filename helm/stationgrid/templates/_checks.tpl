@@ -52,6 +52,9 @@
 {{- fail "autoscaling.targetCPUUtilizationPercentage: give it or autoscaling.targetMemoryUtilizationPercentage" }}
 {{- end }}
 {{- end }}
+{{- if and $values.tests.tokenSecret (not $auth.botTokens) }}
+{{- fail "config.auth.botTokens: set it to true, since the bot of `helm test` comes in with a token; or leave tests.tokenSecret empty" }}
+{{- end }}
 {{- with $values.bots }}
 {{- if and .enabled $auth.botTokens (not .tokensSecret) (not .extraVolumes) }}
 {{- fail "bots.tokensSecret: name the Secret with a token for each bot; or give them certificates by bots.extraVolumes and bots.extraArgs" }}
