@@ -6,6 +6,7 @@ import type { Admission, Admitted, Matter, Origin } from '../../farm/admit.ts';
 import { bearerIn, type Known } from '../../farm/identify.ts';
 import { certificateOfSocket } from '../../listen/certificate.ts';
 import { instanceOf } from './read.ts';
+import type { Shape } from './shape.ts';
 
 /** What a route asks for. */
 type Asking = {
@@ -22,6 +23,7 @@ type Caller = { readonly known: Known; readonly origin: Origin };
 declare module 'fastify' {
   interface FastifyContextConfig {
     readonly asking?: Asking;
+    readonly shape?: Shape;
   }
   interface FastifyRequest {
     caller: Caller | null;
@@ -29,12 +31,14 @@ declare module 'fastify' {
 }
 
 /** The options of a route. One that goes without them cannot be registered. */
-export const asks = (verb: Verb, object?: Asking['object']) => ({
-  config: { asking: object === undefined ? { verb } : { verb, object } },
+export const asks = (verb: Verb, shape: Shape, object?: Asking['object']) => ({
+  config: { shape, asking: object === undefined ? { verb } : { verb, object } },
 });
 
 /** Of a route that names its instance in its query. */
-export const asksInQuery = (verb: Verb) => ({ config: { asking: { verb, inQuery: true } as const } });
+export const asksInQuery = (verb: Verb, shape: Shape) => ({
+  config: { shape, asking: { verb, inQuery: true } as const },
+});
 
 /** The object of a route under the id in its path. */
 export const numbered =
@@ -48,8 +52,8 @@ export const principalOf = ({ caller }: Pick<FastifyRequest, 'caller'>): Princip
 /** That, as what is kept of the call names it. */
 export const callerOf = (request: Pick<FastifyRequest, 'caller'>): string => principalName(principalOf(request));
 
-/** A path that is served, and what is asked for there. */
-export type Route = { readonly method: string; readonly url: string; readonly verb: Verb };
+/** A path that is served, what is asked for there, and what is taken and given. */
+export type Route = { readonly method: string; readonly url: string; readonly verb: Verb; readonly shape: Shape };
 
 /** To be called before the routes are added. Returns the list of them, which grows as they are. */
 export const admitRequests = (app: FastifyInstance, admission: Admission): readonly Route[] => {
@@ -57,9 +61,10 @@ export const admitRequests = (app: FastifyInstance, admission: Admission): reado
   app.decorateRequest('caller', null);
   app.addHook('onRoute', ({ method, url, config }) => {
     const verb = config?.asking?.verb;
-    if (verb === undefined)
+    const shape = config?.shape;
+    if (verb === undefined || shape === undefined)
       throw new Error(`${String(method)} ${url} has no row in the authorisation table: it cannot be served`);
-    routes.push(...[method].flat().map((each) => ({ method: each, url, verb })));
+    routes.push(...[method].flat().map((each) => ({ method: each, url, verb, shape })));
   });
   app.addHook('onRequest', async (request) => {
     const asking = askingOf(request);

@@ -9,6 +9,7 @@ const own: readonly DoorSign[] = [
     at: '/api/v1/instances/{instance}/',
     what: 'jobs, bots, drains, devices, calls, lanes, results, as JSON; the empty instance is written -',
   },
+  { name: 'schema', at: '/api/v1/openapi.json', what: 'the same for programs, as OpenAPI 3.1' },
   { name: 'whoami', at: '/api/v1/whoami', what: 'whom the farm takes you for' },
   { name: 'metrics', at: '/metrics', what: 'for Prometheus' },
   { name: 'live', at: '/livez', what: 'whether the process lives' },

@@ -55,7 +55,8 @@ export const jobSchema = z
       error: 'a test is run either by its `command` or by its `handler`',
       path: ['work', 'tests'],
     },
-  );
+  )
+  .meta({ id: 'JobRequest', description: 'What to run: either `work` for a station or `payload` for anything else.' });
 
 type AskedJob = z.output<typeof jobSchema>;
 

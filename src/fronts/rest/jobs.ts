@@ -14,6 +14,8 @@ import { type JobWatched, watchJob } from '../../farm/watch-job.ts';
 import { asks, numbered } from './admit-requests.ts';
 import { jobJson, jobRequestOf, jobSchema } from './job-json.ts';
 import { refusalProblem } from './problem.ts';
+import { enqueued, explanation, job as jobShape, jobPage, jobWatched } from './shapes/job.ts';
+import { json, made, media } from './shape.ts';
 import { idOf, instanceInPath, instanceOf, someOf, pageQuery, readBody, readQuery, reasonBody } from './read.ts';
 
 const batchSchema = z.strictObject({ jobs: z.array(jobSchema).min(1) });
@@ -26,6 +28,12 @@ const listQuery = z.strictObject({
   ...pageQuery,
 });
 
+const watchQuery = z.strictObject({ cursor: z.string().default('') });
+
+const shown = json(jobShape);
+const watched = media({ 'application/x-ndjson': jobWatched });
+const WATCH_SAYS = 'Follows a job: as it is, then once for each of its events, until it has ended.';
+
 type Params = { readonly instance: string; readonly id: string };
 
 const job = numbered('job');
@@ -35,54 +43,96 @@ const nameOf = (params: Params): JobName => ({ instance: instanceOf(params), id:
 /** @param closing aborts when the door closes: watches end then. */
 export const addJobs = (app: FastifyInstance, farm: EnqueueingFarm, closing: AbortSignal): void => {
   const show = async (name: JobName) => jobJson(await getJob(farm, name));
-  app.get<{ Params: Params }>('/jobs', asks('list-jobs'), async ({ params, query }) => {
-    const { state, ...asked } = readQuery(listQuery, query);
-    const { jobs, nextPageToken } = await listJobs(farm, { instance: instanceOf(params), states: state, ...asked });
-    return { jobs: jobs.map(jobJson), nextPageToken };
-  });
-  app.post<{ Params: Params }>('/jobs', asks('enqueue-job'), async ({ params, body }, reply) => {
-    const instance = instanceOf(params);
-    reply.status(201);
-    if (isBatch(body)) {
-      const { jobs } = readBody(batchSchema, body);
-      const made = await enqueueJobs(
-        farm,
-        jobs.map((each) => jobRequestOf(instance, each)),
-      );
-      return { jobs: made.map(jobJson) };
-    }
-    const made = await enqueueJob(farm, jobRequestOf(instance, readBody(jobSchema, body)));
-    reply.header('location', `/api/v1/instances/${instanceInPath(instance)}/jobs/${made.id}`);
-    return jobJson(made);
-  });
-  app.get<{ Params: Params }>('/jobs/:id', asks('get-job', job), ({ params }) => show(nameOf(params)));
-  app.post<{ Params: Params }>('/jobs/:id/cancel', asks('cancel-job', job), async ({ params, body }) => {
-    const name = nameOf(params);
-    await cancelJob(farm, { ...name, ...readBody(reasonBody, body) });
-    return show(name);
-  });
-  app.get<{ Params: Params }>('/jobs/:id/why', asks('explain-job', job), ({ params }) =>
-    explainJob(farm, nameOf(params)),
+  app.get<{ Params: Params }>(
+    '/jobs',
+    asks('list-jobs', { says: 'Lists jobs, the newest first.', query: listQuery, gives: json(jobPage) }),
+    async ({ params, query }) => {
+      const { state, ...asked } = readQuery(listQuery, query);
+      const { jobs, nextPageToken } = await listJobs(farm, { instance: instanceOf(params), states: state, ...asked });
+      return { jobs: jobs.map(jobJson), nextPageToken };
+    },
   );
-  app.post<{ Params: Params }>('/jobs/:id/gate/retry', asks('retry-gate', job), async ({ params, body }) => {
-    const { instance, id } = nameOf(params);
-    await retryGate(farm, { instance, jobId: id, ...readBody(reasonBody, body) });
-    return show({ instance, id });
-  });
-  app.post<{ Params: Params }>('/jobs/:id/gate/override', asks('override-gate', job), async ({ params, body }) => {
-    const { instance, id } = nameOf(params);
-    await overrideGate(farm, { instance, jobId: id, ...readBody(reasonBody, body) });
-    return show({ instance, id });
-  });
-  app.get<{ Params: Params }>('/jobs/:id/watch', asks('watch-job', job), async ({ caller, params, query }, reply) => {
-    const { cursor } = readQuery(z.strictObject({ cursor: z.string().default('') }), query);
-    const until = caller?.known.until ?? closing;
-    const watching = whileAll([closing, until], reply);
-    const seen = watchJob(farm, { ...nameOf(params), cursor, signal: watching });
-    // What cannot be watched is refused with its own status, before the stream has begun.
-    const first = await seen.next();
-    return reply.type('application/x-ndjson').send(Readable.from(lines(first, seen, until)));
-  });
+  app.post<{ Params: Params }>(
+    '/jobs',
+    asks('enqueue-job', {
+      says: 'Enqueues a job, or several in one go.',
+      body: z.union([jobSchema, batchSchema]),
+      gives: made(enqueued),
+    }),
+    async ({ params, body }, reply) => {
+      const instance = instanceOf(params);
+      reply.status(201);
+      if (isBatch(body)) {
+        const { jobs } = readBody(batchSchema, body);
+        const made = await enqueueJobs(
+          farm,
+          jobs.map((each) => jobRequestOf(instance, each)),
+        );
+        return { jobs: made.map(jobJson) };
+      }
+      const made = await enqueueJob(farm, jobRequestOf(instance, readBody(jobSchema, body)));
+      reply.header('location', `/api/v1/instances/${instanceInPath(instance)}/jobs/${made.id}`);
+      return jobJson(made);
+    },
+  );
+  app.get<{ Params: Params }>(
+    '/jobs/:id',
+    asks('get-job', { says: 'Shows a job, with the results of its last attempt.', gives: shown }, job),
+    ({ params }) => show(nameOf(params)),
+  );
+  app.post<{ Params: Params }>(
+    '/jobs/:id/cancel',
+    asks('cancel-job', { says: 'Cancels a job.', body: reasonBody, gives: shown }, job),
+    async ({ params, body }) => {
+      const name = nameOf(params);
+      await cancelJob(farm, { ...name, ...readBody(reasonBody, body) });
+      return show(name);
+    },
+  );
+  app.get<{ Params: Params }>(
+    '/jobs/:id/why',
+    asks('explain-job', { says: 'Says why a job is not running.', gives: json(explanation) }, job),
+    ({ params }) => explainJob(farm, nameOf(params)),
+  );
+  app.post<{ Params: Params }>(
+    '/jobs/:id/gate/retry',
+    asks(
+      'retry-gate',
+      { says: 'Asks the shopfloor again, which has refused the job.', body: reasonBody, gives: shown },
+      job,
+    ),
+    async ({ params, body }) => {
+      const { instance, id } = nameOf(params);
+      await retryGate(farm, { instance, jobId: id, ...readBody(reasonBody, body) });
+      return show({ instance, id });
+    },
+  );
+  app.post<{ Params: Params }>(
+    '/jobs/:id/gate/override',
+    asks(
+      'override-gate',
+      { says: 'Lets the job run against the refusal of the shopfloor.', body: reasonBody, gives: shown },
+      job,
+    ),
+    async ({ params, body }) => {
+      const { instance, id } = nameOf(params);
+      await overrideGate(farm, { instance, jobId: id, ...readBody(reasonBody, body) });
+      return show({ instance, id });
+    },
+  );
+  app.get<{ Params: Params }>(
+    '/jobs/:id/watch',
+    asks('watch-job', { says: WATCH_SAYS, query: watchQuery, gives: watched }, job),
+    async ({ caller, params, query }, reply) => {
+      const { cursor } = readQuery(watchQuery, query);
+      const until = caller?.known.until ?? closing;
+      const watching = whileAll([closing, until], reply);
+      const seen = watchJob(farm, { ...nameOf(params), cursor, signal: watching });
+      // What cannot be watched is refused with its own status, before the stream has begun.
+      const first = await seen.next();
+      return reply.type('application/x-ndjson').send(Readable.from(lines(first, seen, until)));
+    },
+  );
 };
 
 const isBatch = (body: unknown): boolean => typeof body === 'object' && body !== null && 'jobs' in body;

@@ -1,6 +1,8 @@
 /** What probes and scrapers ask: on the HTTP door, and on a door of their own. */
 import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
 import type { Readiness } from '../../core/readiness.ts';
+import { media } from './shape.ts';
 import { asks } from './admit-requests.ts';
 import { answer, type AppOptions, createApp, type HttpDoor, openApp } from './http-app.ts';
 import { problem } from './problem.ts';
@@ -13,15 +15,28 @@ export type Operations = {
   readonly ready: () => Promise<Readiness>;
 };
 
+const plain = media({ 'text/plain': z.string() });
+const exposition = media({ 'text/plain': z.string(), 'application/openmetrics-text': z.string() });
+
 export const addOperations = (app: FastifyInstance, { metrics, ready }: Operations): void => {
-  app.get('/livez', asks('read-health'), (_request, reply) => reply.type('text/plain').send('ok\n'));
-  app.get('/readyz', asks('read-health'), async (_request, reply) => {
-    const { ok, why } = await ready();
-    if (ok) return reply.type('text/plain').send(why === '' ? 'ok\n' : `ok: ${why}\n`);
-    return answer(reply, problem(503, 'NOT_READY', `The replica is not ready: ${why}.`));
-  });
-  app.get('/metrics', asks('read-metrics'), async ({ headers: { accept } }, reply) =>
-    reply.type(metrics.contentType(accept)).send(await metrics.text(accept)),
+  app.get(
+    '/livez',
+    asks('read-health', { says: 'Says whether the process lives.', name: 'readLiveness', gives: plain }),
+    (_request, reply) => reply.type('text/plain').send('ok\n'),
+  );
+  app.get(
+    '/readyz',
+    asks('read-health', { says: 'Says whether it can serve, and if not why.', name: 'readReadiness', gives: plain }),
+    async (_request, reply) => {
+      const { ok, why } = await ready();
+      if (ok) return reply.type('text/plain').send(why === '' ? 'ok\n' : `ok: ${why}\n`);
+      return answer(reply, problem(503, 'NOT_READY', `The replica is not ready: ${why}.`));
+    },
+  );
+  app.get(
+    '/metrics',
+    asks('read-metrics', { says: 'The metrics, for Prometheus.', gives: exposition }),
+    async ({ headers: { accept } }, reply) => reply.type(metrics.contentType(accept)).send(await metrics.text(accept)),
   );
 };
 

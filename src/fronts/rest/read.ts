@@ -52,7 +52,8 @@ export const someOf = <const W extends readonly string[]>(words: W) =>
     .union([z.array(z.string()), z.string()])
     .transform((given) => [given].flat().flatMap((text) => text.split(',')))
     .pipe(z.array(z.enum(words)))
-    .default([]);
+    .default([])
+    .meta({ type: 'array', items: { type: 'string', enum: words } });
 
 export const pageQuery = {
   pageSize: z.coerce.number().int().min(0).default(0),

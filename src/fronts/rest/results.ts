@@ -11,6 +11,8 @@ import { listResultNotes } from '../../farm/list-result-notes.ts';
 import { listTestResults } from '../../farm/list-test-results.ts';
 import { reportTestResults } from '../../farm/report-test-results.ts';
 import { asks, callerOf, numbered, principalOf, textIn } from './admit-requests.ts';
+import { json, made } from './shape.ts';
+import { note as noteShape, reported, results as resultsShape } from './shapes/result.ts';
 import { idOf, instanceOf, readBody } from './read.ts';
 import { resultJson, resultSchema } from './results-json.ts';
 
@@ -25,23 +27,47 @@ const jobOf = (params: Params) => ({ instance: instanceOf(params), id: idOf('job
 const inBody = (_params: unknown, body: unknown): string => textIn(body, 'session');
 
 export const addResults = (app: FastifyInstance, home: Home): void => {
-  app.get<{ Params: Params }>('/jobs/:id/results', asks('list-test-results', numbered('job')), async ({ params }) => {
-    const results = await listTestResults(home, jobOf(params));
-    const notes = await listResultNotes(home, jobOf(params));
-    return { results: results.map(({ result, ...stored }) => ({ ...stored, result: resultJson(result) })), notes };
-  });
-  app.post<{ Params: Params }>('/jobs/:id/notes', asks('annotate-results', numbered('job')), async (request, reply) => {
-    const asked = { ...jobOf(request.params), ...readBody(noteBody, request.body) };
-    const note = await annotateResults(home, asked, callerOf(request));
-    return reply.status(201).send(note);
-  });
-  app.post<{ Params: Params }>('/results', asks('report-test-results', inBody), async (request) => {
-    const { session, leaseId, results } = readBody(reportBody, request.body);
-    checkText('The session', session, home.limits.text.nameBytesMax);
-    checkInstance(instanceOf(request.params), session);
-    const bot = callingBot(principalOf(request));
-    return reportTestResults(home, { session, caller: bot, leaseId, results: fitResults(results, home.limits) });
-  });
+  app.get<{ Params: Params }>(
+    '/jobs/:id/results',
+    asks(
+      'list-test-results',
+      { says: 'Shows the results of all attempts of a job, and the notes on them.', gives: json(resultsShape) },
+      numbered('job'),
+    ),
+    async ({ params }) => {
+      const results = await listTestResults(home, jobOf(params));
+      const notes = await listResultNotes(home, jobOf(params));
+      return { results: results.map(({ result, ...stored }) => ({ ...stored, result: resultJson(result) })), notes };
+    },
+  );
+  app.post<{ Params: Params }>(
+    '/jobs/:id/notes',
+    asks(
+      'annotate-results',
+      { says: "Puts a note beside a job's results.", body: noteBody, gives: made(noteShape) },
+      numbered('job'),
+    ),
+    async (request, reply) => {
+      const asked = { ...jobOf(request.params), ...readBody(noteBody, request.body) };
+      const note = await annotateResults(home, asked, callerOf(request));
+      return reply.status(201).send(note);
+    },
+  );
+  app.post<{ Params: Params }>(
+    '/results',
+    asks(
+      'report-test-results',
+      { says: 'Reports results while a lease runs.', body: reportBody, gives: json(reported) },
+      inBody,
+    ),
+    async (request) => {
+      const { session, leaseId, results } = readBody(reportBody, request.body);
+      checkText('The session', session, home.limits.text.nameBytesMax);
+      checkInstance(instanceOf(request.params), session);
+      const bot = callingBot(principalOf(request));
+      return reportTestResults(home, { session, caller: bot, leaseId, results: fitResults(results, home.limits) });
+    },
+  );
 };
 
 /** A session is named `<instance>/<uuid>`: one line's results do not come through another's path. */

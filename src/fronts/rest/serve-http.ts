@@ -1,6 +1,7 @@
 /** The HTTP door: health, metrics, and JSON for people with curl, on one port. */
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import type { Admission } from '../../farm/admit.ts';
 import type { Home } from '../../farm/home.ts';
 import { admitRequests, asks, type Route } from './admit-requests.ts';
@@ -10,6 +11,8 @@ import { type DoorSign, indexHtml, indexJson } from './index-page.ts';
 import { addOperations, type Operations } from './operations.ts';
 import type { ParameterDepot } from './parameters.ts';
 import { type Problem, problem } from './problem.ts';
+import { openApi } from './openapi.ts';
+import { json, JSON_TYPE, media, type Shape } from './shape.ts';
 import { restDoor, type RestParts } from './rest-door.ts';
 import { addShortUnits } from './units.ts';
 import { addWhoAmI } from './who-am-i.ts';
@@ -51,6 +54,7 @@ export const addRoutes = async (
   app.setNotFoundHandler((request, reply) => answer(reply, notHere(request.raw, reply, allowedFor)));
   addOperations(app, parts);
   addIndex(app, doors);
+  addSchema(app, routes);
   addWhoAmI(app);
   await app.register(shortUnits, { prefix: '/api/v1', home });
   await app.register(restDoor, { prefix: '/api/v1/instances/:instance', home, closing, parameters });
@@ -75,10 +79,33 @@ const notHere = (
   return problem(405, 'METHOD_NOT_ALLOWED', `${path} takes ${allowed.join(' and ')}, not ${method}.`);
 };
 
+const signs = media({
+  [JSON_TYPE]: z.strictObject({
+    name: z.string(),
+    doors: z.array(z.strictObject({ name: z.string(), at: z.string(), what: z.string() })),
+  }),
+  'text/html': z.string(),
+});
+
 const addIndex = (app: FastifyInstance, doors: readonly DoorSign[]): void => {
-  app.get('/', asks('read-schema'), (request, reply) =>
+  app.get('/', asks('read-schema', { says: 'Names the doors of the farm.', gives: signs }), (request, reply) =>
     wantsHtml(request) ? reply.type('text/html; charset=utf-8').send(indexHtml(doors)) : reply.send(indexJson(doors)),
   );
+};
+
+/** It tells of itself too, so it is made when all routes are there. */
+const addSchema = (app: FastifyInstance, routes: readonly Route[]): void => {
+  let text: string | null = null;
+  app.get('/api/v1/openapi.json', asks('read-schema', SCHEMA), (_request, reply) => {
+    text ??= JSON.stringify(openApi(routes));
+    return reply.type(JSON_TYPE).send(text);
+  });
+};
+
+const SCHEMA: Shape = {
+  says: 'This description of the HTTP door.',
+  name: 'readOpenApi',
+  gives: json(z.record(z.string(), z.unknown())),
 };
 
 const wantsHtml = ({ headers: { accept = '' } }: FastifyRequest): boolean => accept.includes('text/html');

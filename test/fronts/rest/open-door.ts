@@ -1,4 +1,7 @@
-/** The HTTP door of a whole farm on a real database, and a client of it that sends anything. */
+/**
+ * The HTTP door of a whole farm on a real database, and a client of it that sends anything. Whatever the door answers
+ * must be as it describes itself, or the sending fails.
+ */
 import http from 'node:http';
 import type { Limits } from '../../../src/core/limits.ts';
 import type { Line } from '../../../src/core/line.ts';
@@ -6,13 +9,16 @@ import type { Home } from '../../../src/farm/home.ts';
 import type { Identify } from '../../../src/farm/identify.ts';
 import { openHome } from '../../../src/farm/open-home.ts';
 import { stopHome } from '../../../src/farm/stop-home.ts';
+import type { Route } from '../../../src/fronts/rest/admit-requests.ts';
 import type { HttpDoor } from '../../../src/fronts/rest/http-app.ts';
 import type { ParameterDepot } from '../../../src/fronts/rest/parameters.ts';
+import { openApi } from '../../../src/fronts/rest/openapi.ts';
 import { serveHttp } from '../../../src/fronts/rest/serve-http.ts';
 import { type FreshDatabase, freshDatabase } from '../../support/database.ts';
 import { openAdmission } from '../../support/admission.ts';
 import { plainEntrance } from '../../support/plain-entrance.ts';
 import { createTestFarm, type TestFarm } from '../../support/farm.ts';
+import { type HeldDoor, holdTo, type OpenApi } from './hold-to-openapi.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 /** What tests read by name; the rest they compare. */
@@ -31,6 +37,9 @@ export type TestDoor = {
   readonly farm: TestFarm;
   readonly home: Home;
   readonly door: HttpDoor;
+  readonly routes: readonly Route[];
+  /** Operations of its description that were answered well so far. */
+  readonly answered: ReadonlySet<string>;
   readonly logged: { readonly level: string; readonly facts: object }[];
   readonly setReady: (why: string) => void;
   readonly send: (
@@ -78,16 +87,23 @@ export async function openDoor(
     parameters: options.parameters ?? null,
     doors: [{ name: 'grpc', at: '127.0.0.1:50051', what: 'for bots & schedulers' }],
   });
+  const held = holdTo(JSON.parse(JSON.stringify(openApi(door.routes))) as OpenApi);
   return {
     database,
     farm,
     home,
     door,
+    routes: door.routes,
+    answered: held.answered,
     logged,
     setReady: (why) => {
       notReady = why;
     },
-    send: (method, path, { body, headers = {} } = {}) => send(door.port, method, path, body, headers),
+    send: async (method, path, { body, headers = {} } = {}) => {
+      const answer = await send(door.port, method, path, body, headers);
+      checkHeld(held, { method, path, body }, answer);
+      return answer;
+    },
     close: async () => {
       await stopHome(home);
       await door.stop();
@@ -95,6 +111,16 @@ export async function openDoor(
     },
   };
 }
+
+const checkHeld = (
+  held: HeldDoor,
+  { method, path, body }: { readonly method: string; readonly path: string; readonly body: unknown },
+  { status, headers, text }: Answer,
+): void => {
+  const sent = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body);
+  const wrong = held.wrongIn({ method, path, sent, status, type: headers['content-type'] ?? '', text });
+  if (wrong.length > 0) throw new Error(`not as the door describes itself: ${wrong.join('; ')}`);
+};
 
 /** The members of a list in an answer. */
 export const rowsOf = ({ json }: Answer, list: string): readonly Row[] => json[list] as readonly Row[];

@@ -375,7 +375,15 @@ test('says whether it lives, whether it is ready and why not, and what it counts
 
 test('names its doors at /, as JSON or as a page', async () => {
   const index = await door.send('GET', '/');
-  expect(rowsOf(index, 'doors').map(({ name }) => name)).toEqual(['grpc', 'api', 'whoami', 'metrics', 'live', 'ready']);
+  expect(rowsOf(index, 'doors').map(({ name }) => name)).toEqual([
+    'grpc',
+    'api',
+    'schema',
+    'whoami',
+    'metrics',
+    'live',
+    'ready',
+  ]);
   const page = await door.send('GET', '/', { headers: { accept: 'text/html,*/*' } });
   expect(page.headers['content-type']).toMatch(/^text\/html/);
   expect(page.text).toContain('for bots &amp; schedulers');
