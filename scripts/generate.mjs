@@ -1,4 +1,5 @@
-// Makes src/gen from protos/; with --check it only says which files of src/gen are not what protos/ makes them.
+// Makes src/gen from protos/; with --check it only says which files of src/gen are not what protos/ makes them. With
+// --released it also keeps what protos/ now declares as what was released last, which no change may break.
 //
 // Imports nothing but Node's own modules: the compiler and its plug-in are programs found in node_modules.
 
@@ -11,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const protos = join(root, 'protos');
 const generated = join(root, 'src', 'gen');
+const released = join(protos, 'released.binpb');
 
 // What the code around src/gen relies on, and why.
 const options = {
@@ -77,6 +79,7 @@ function generateInto(folder) {
     return false;
   }
   writeFileSync(join(folder, 'descriptors.ts'), descriptorModule(readFileSync(descriptorSet)));
+  if (process.argv.includes('--released')) writeFileSync(released, readFileSync(descriptorSet));
   rmSync(descriptorSet);
   return true;
 }
