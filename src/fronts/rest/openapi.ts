@@ -5,7 +5,7 @@
 import { rules } from '../../core/authorisation.ts';
 import type { Route } from './admit-requests.ts';
 import { bodyOf, type Json, type Schemas, schemasInto } from './json-schema.ts';
-import type { Gives } from './shape.ts';
+import { type Gives, JSON_TYPE } from './shape.ts';
 import { problem } from './shapes/problem.ts';
 import { PROBLEM_TYPE } from './problem.ts';
 
@@ -53,7 +53,7 @@ const refusal: Gives['content'] = { [PROBLEM_TYPE.replace(/;.*/, '')]: problem }
 
 const operationOf = (route: Route, schemas: Schemas): Json => {
   const { url, verb, shape } = route;
-  const { says, query, body, gives } = shape;
+  const { says, query, gives } = shape;
   const named = [...url.matchAll(/:(\w+)/g)].flatMap(([, name]) => name ?? []);
   const parameters = [...named.map(inPath), ...(query === undefined ? [] : inQuery(query, schemas))];
   return {
@@ -63,11 +63,21 @@ const operationOf = (route: Route, schemas: Schemas): Json => {
     'x-stationgrid-verb': verb,
     security: rules[verb].of === 'anybody' ? [] : someCredentials,
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(body === undefined
-      ? {}
-      : { requestBody: { content: { 'application/json': { schema: bodyOf(body, schemas) } } } }),
-    responses: { [gives.status]: answerOf(gives, schemas), default: { $ref: '#/components/responses/Problem' } },
+    ...requestOf(shape, schemas),
+    responses: {
+      [gives.status]: answerOf(gives, schemas),
+      ...(gives.mayBeThere === true
+        ? { 200: { ...answerOf(gives, schemas), description: 'It is there already.' } }
+        : {}),
+      default: { $ref: '#/components/responses/Problem' },
+    },
   };
+};
+
+const requestOf = ({ body, takes }: Route['shape'], schemas: Schemas): Readonly<Record<string, Json>> => {
+  if (takes !== undefined) return { requestBody: { content: { [takes]: {} }, required: true } };
+  if (body === undefined) return {};
+  return { requestBody: { content: { [JSON_TYPE]: { schema: bodyOf(body, schemas) } } } };
 };
 
 const answerOf = ({ status, content }: Gives, schemas: Schemas): Json => ({

@@ -15,10 +15,13 @@ import { diskRefusal } from '../../uploads/disk.ts';
 import type { Received } from '../../uploads/received.ts';
 import { asks, callerOf } from './admit-requests.ts';
 import { instanceOf, pageQuery, readBody, readQuery, reasonBody } from './read.ts';
+import { json, madeOrThere, type Shape } from './shape.ts';
+import { parameter, parameterPage, versionMade } from './shapes/parameter.ts';
 
 /** The folder behind the factory door of this replica. */
 export type ParameterDepot = OpenShelf & { readonly instance: string; readonly depot: Depot };
 
+const listQuery = z.strictObject(pageQuery);
 const uploadQuery = z.strictObject({
   note: z.string().default(''),
   /** In hex: what the client says that it sends. */
@@ -29,6 +32,30 @@ const uploadQuery = z.strictObject({
     .default(null),
 });
 const activateBody = reasonBody.extend({ version: z.int().min(1) });
+
+const OCTETS = 'application/octet-stream';
+const lists: Shape = {
+  says: 'Lists what DUTs are given by name, by path.',
+  query: listQuery,
+  gives: json(parameterPage),
+};
+const shows: Shape = { says: 'Shows the versions of one, and which was active when.', gives: json(parameter) };
+const uploads: Shape = {
+  says: 'Keeps a content as a new version. DUTs are given it when it is activated.',
+  query: uploadQuery,
+  takes: OCTETS,
+  gives: madeOrThere(versionMade),
+};
+const activates: Shape = {
+  says: 'Gives DUTs this version from now on.',
+  body: activateBody,
+  gives: json(parameter),
+};
+const rollsBack: Shape = {
+  says: 'Gives DUTs again what they were given before.',
+  body: reasonBody,
+  gives: json(parameter),
+};
 
 /** A path of several parts stands escaped, as one part of the URL. */
 type Params = { readonly instance: string; readonly path: string };
@@ -42,20 +69,20 @@ const ofVersion = (params: Readonly<Record<string, string>>, body: unknown): str
 /** @param open null: this replica has no factory door. */
 export const addParameters = (app: FastifyInstance, farm: Farm, open: ParameterDepot | null): void => {
   // The content of a version, as it is; it is read only when it is known who sends it.
-  app.addContentTypeParser('application/octet-stream', (_request, payload, done) => {
+  app.addContentTypeParser(OCTETS, (_request, payload, done) => {
     done(null, payload);
   });
   const at = (params: { readonly instance: string }): ParameterDepot => shelfOf(open, instanceOf(params));
 
-  app.get<{ Params: Params }>('/parameters', asks('list-parameters'), ({ params, query }) =>
-    onDisk(listParameters(farm, at(params).shelf, readQuery(z.strictObject(pageQuery), query))),
+  app.get<{ Params: Params }>('/parameters', asks('list-parameters', lists), ({ params, query }) =>
+    onDisk(listParameters(farm, at(params).shelf, readQuery(listQuery, query))),
   );
-  app.get<{ Params: Params }>('/parameters/:path', asks('get-parameter', ofPath), ({ params }) =>
+  app.get<{ Params: Params }>('/parameters/:path', asks('get-parameter', shows, ofPath), ({ params }) =>
     onDisk(getParameter(farm, at(params).shelf, params.path)),
   );
   app.post<{ Params: Params }>(
     '/parameters/:path/versions',
-    asks('upload-parameter', ofPath),
+    asks('upload-parameter', uploads, ofPath),
     async (request, reply) => {
       const { params, query, body } = request;
       const { depot, shelf, instance } = at(params);
@@ -75,20 +102,28 @@ export const addParameters = (app: FastifyInstance, farm: Farm, open: ParameterD
       }
     },
   );
-  app.post<{ Params: Params }>('/parameters/:path/activate', asks('activate-parameter', ofVersion), async (request) => {
-    const { params, body } = request;
-    const { shelf, instance } = at(params);
-    const change = { ...readBody(activateBody, body), instance, path: params.path, by: callerOf(request) };
-    await onDisk(activateParameter(farm, shelf, change));
-    return getParameter(farm, shelf, params.path);
-  });
-  app.post<{ Params: Params }>('/parameters/:path/roll-back', asks('roll-back-parameter', ofPath), async (request) => {
-    const { params, body } = request;
-    const { shelf, instance } = at(params);
-    const change = { ...readBody(reasonBody, body), instance, path: params.path, by: callerOf(request) };
-    await onDisk(rollBackParameter(farm, shelf, change));
-    return getParameter(farm, shelf, params.path);
-  });
+  app.post<{ Params: Params }>(
+    '/parameters/:path/activate',
+    asks('activate-parameter', activates, ofVersion),
+    async (request) => {
+      const { params, body } = request;
+      const { shelf, instance } = at(params);
+      const change = { ...readBody(activateBody, body), instance, path: params.path, by: callerOf(request) };
+      await onDisk(activateParameter(farm, shelf, change));
+      return getParameter(farm, shelf, params.path);
+    },
+  );
+  app.post<{ Params: Params }>(
+    '/parameters/:path/roll-back',
+    asks('roll-back-parameter', rollsBack, ofPath),
+    async (request) => {
+      const { params, body } = request;
+      const { shelf, instance } = at(params);
+      const change = { ...readBody(reasonBody, body), instance, path: params.path, by: callerOf(request) };
+      await onDisk(rollBackParameter(farm, shelf, change));
+      return getParameter(farm, shelf, params.path);
+    },
+  );
 };
 
 /** @throws Refusal for what the disk says. */

@@ -5,7 +5,7 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 type Operation = {
   readonly operationId: string;
   readonly parameters?: readonly { readonly name: string; readonly in: string }[];
-  readonly requestBody?: unknown;
+  readonly requestBody?: { readonly content: Readonly<Record<string, unknown>> };
   readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, unknown>> }>>;
 };
 export type OpenApi = { readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>> };
@@ -67,11 +67,13 @@ export const holdTo = (document: OpenApi): HeldDoor => {
         ? []
         : operation.requestBody === undefined
           ? [`${operation.operationId} took a body, which is not told of`]
-          : unlike(
-              JSON.parse(sent),
-              `the body of ${operation.operationId}`,
-              schemaAt(...at, 'requestBody', 'content', 'application/json', 'schema'),
-            )),
+          : operation.requestBody.content['application/json'] === undefined
+            ? []
+            : unlike(
+                JSON.parse(sent),
+                `the body of ${operation.operationId}`,
+                schemaAt(...at, 'requestBody', 'content', 'application/json', 'schema'),
+              )),
       ...(said.content === undefined
         ? text === ''
           ? []

@@ -8,16 +8,24 @@ import { insertQuarantinedEvents } from '../../../src/store/testlog-events.ts';
 import { board, connect } from '../../support/bot-calls.ts';
 import { testLine } from '../../support/farm.ts';
 import { insertJob, insertUnit, oweTo } from '../../support/rows.ts';
+import { openFactory, type TestFactory } from '../factory/open-factory.ts';
 import type { OpenApi } from './hold-to-openapi.ts';
 import { openDoor, rowsOf, type TestDoor } from './open-door.ts';
 
 let door: TestDoor;
 let document: OpenApi;
+let factory: TestFactory;
 beforeAll(async () => {
-  door = await openDoor({ lines: [testLine({ shopfloorUrl: 'http://127.0.0.1:9/' })] });
+  factory = await openFactory();
+  const { depot, database } = factory;
+  const parameters = { depot, shelf: { ...depot.parameters, depot: depot.id }, instance: 'line-1' };
+  door = await openDoor({ database, parameters, lines: [testLine({ shopfloorUrl: 'http://127.0.0.1:9/' })] });
   document = (await door.send('GET', '/api/v1/openapi.json')).json as unknown as OpenApi;
 });
-afterAll(() => door.close());
+afterAll(async () => {
+  await door.close();
+  await factory.close();
+});
 
 const LINE = '/api/v1/instances/line-1';
 const reason = { reason: 'as the test has it' };
@@ -33,9 +41,7 @@ const operations = (): readonly { readonly method: string; readonly path: string
   );
 
 test('is valid OpenAPI 3.1', async () => {
-  const { valid, errors } = await new Validator().validate(
-    structuredClone(document),
-  );
+  const { valid, errors } = await new Validator().validate(structuredClone(document));
   expect(errors).toBeUndefined();
   expect(valid).toBe(true);
 });
@@ -141,6 +147,20 @@ test('is true of an answer of every route', async () => {
   await noticeRestore(pool, { said: true });
   await all([`${LINE}/bridge/reconciliation`]);
   await well('POST', `${LINE}/bridge/resume`, reason);
+
+  const parameter = `${LINE}/parameters/fw%2Fboard.conf`;
+  const octets = { 'content-type': 'application/octet-stream' };
+  for (const [text, status] of [
+    ['on', 201],
+    ['on', 200],
+    ['off', 201],
+  ] as const) {
+    const kept = await door.send('POST', `${parameter}/versions`, { body: Buffer.from(text), headers: octets });
+    expect(kept.status).toBe(status);
+  }
+  for (const version of [1, 2]) await well('POST', `${parameter}/activate`, { version, ...reason });
+  await all([`${LINE}/parameters`, parameter]);
+  await well('POST', `${parameter}/roll-back`, reason);
 
   expect(operations().flatMap(({ name }) => (door.answered.has(name) ? [] : [name]))).toEqual([]);
 });
