@@ -16,12 +16,15 @@ import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { APPLICATION_ROLE } from '../../src/store/embedded/found.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { type EmptyDatabase, emptyDatabase } from '../support/database.ts';
-import { eventually } from '../support/farm-site.ts';
+import { eventually, PATIENCE_MS } from '../support/farm-site.ts';
 import { dumpSchema } from '../support/schema-dump.ts';
 
 const OWN_MIGRATIONS = fileURLToPath(new URL('../../src/store/migrations/', import.meta.url));
 const COMMAND = fileURLToPath(new URL('../../src/cli/stationgrid.mjs', import.meta.url));
 const TIMEOUT_MS = 300_000;
+
+/** There are more than a hundred cuts, and each is waited for twice. */
+const OFTEN = [PATIENCE_MS, 5] as const;
 
 const names = readdirSync(OWN_MIGRATIONS).sort();
 
@@ -29,11 +32,18 @@ const STOP_LOCK = 1;
 const STOPS = `
   create schema stops;
   create sequence stops.passed;
-  create table stops.at (n bigint);
+  create table stops.at (n bigint, applied bigint);
   insert into stops.at values (0);
   create function stops.wait() returns event_trigger language plpgsql security definer as $$
+  declare
+    here stops.at;
+    applied bigint;
   begin
-    if nextval('stops.passed') = (select n from stops.at) then perform pg_advisory_xact_lock(${STOP_LOCK}); end if;
+    select * into here from stops.at;
+    if nextval('stops.passed') = here.n then perform pg_advisory_xact_lock(${STOP_LOCK}); end if;
+    if here.applied is null then return; end if;
+    select count(*) into applied from schema_migrations;
+    if applied = here.applied then perform pg_advisory_xact_lock(${STOP_LOCK}); end if;
   end $$;
   create event trigger stops_wait on ddl_command_end execute function stops.wait();`;
 
@@ -104,41 +114,50 @@ it('leave whole migrations behind, wherever they are cut, and go on from there',
   expect(cuts).toBeGreaterThan(clean.length * 2);
 });
 
-it.each(names)('%s is taken up by the next start, after a kill -9 of the command in its middle', async (name) => {
-  const owner = await database.owner();
-  await migrate(owner, { folder: folders[names.indexOf(name)]! });
-  // The first stop is the history of migrations; it is asked for every time.
-  await stopAt(2);
-  const killed = command();
-  await stopped();
-  killed.child.kill('SIGKILL');
-  expect(await killed.ended).toEqual([null, 'SIGKILL']);
-  // At once, while the server still carries out what the killed one has asked for: it waits that out.
-  await stopAt(0);
-  const next = command();
-  await watcher.query('select pg_advisory_unlock($1)', [STOP_LOCK]);
-  expect(await next.ended).toEqual([0, null]);
-  expect(await countApplied()).toBe(names.length);
-  expect(withoutGrants(await dumpSchema(watcher))).toBe(withoutGrants(clean.at(-1)![0]!));
-});
+it(
+  'each is taken up by the next start, after a kill -9 of the command in its middle',
+  { timeout: TIMEOUT_MS },
+  async () => {
+    // The first stop is the history of migrations; it is asked for every time.
+    await stopAt(2);
+    let running = command();
+    for (const index of names.keys()) {
+      await stopped();
+      running.child.kill('SIGKILL');
+      expect(await running.ended).toEqual([null, 'SIGKILL']);
+      expect(await countApplied()).toBe(index);
+      await stopAt(0, index + 1);
+      // At once, while the server still carries out what the killed one has asked for: it waits that out, and is the next one killed.
+      running = command();
+      // Whoever waits for the lock is given it first.
+      await watcher.query(`select pg_advisory_unlock(${STOP_LOCK}); select pg_advisory_lock(${STOP_LOCK})`);
+    }
+    expect(await running.ended).toEqual([0, null]);
+    expect(await countApplied()).toBe(names.length);
+    expect(withoutGrants(await dumpSchema(watcher))).toBe(withoutGrants(clean.at(-1)![0]!));
+  },
+);
 
-/** Behind so many changes of the schema; 0: nowhere. */
-async function stopAt(stop: number): Promise<void> {
-  await watcher.query(`update stops.at set n = $1`, [stop]);
+/** Behind so many changes of the schema; 0: nowhere. @param applied at every change when so many migrations are; null: nowhere. */
+async function stopAt(stop: number, applied: number | null = null): Promise<void> {
+  await watcher.query(`update stops.at set n = $1, applied = $2`, [stop, applied]);
   await watcher.query(`select setval('stops.passed', 1, false)`);
 }
 
 /** Resolves when a migration waits at its stop. */
 const stopped = (): Promise<'stopped'> =>
-  eventually(async () => {
-    const { rows } = await watcher.query(
-      `select pid from pg_locks where locktype = 'advisory' and objid = $1 and not granted
+  eventually(
+    async () => {
+      const { rows } = await watcher.query(
+        `select pid from pg_locks where locktype = 'advisory' and objid = $1 and not granted
          and database = (select oid from pg_database where datname = current_database())`,
-      [STOP_LOCK],
-    );
-    expect(rows).toHaveLength(1);
-    return 'stopped' as const;
-  });
+        [STOP_LOCK],
+      );
+      expect(rows).toHaveLength(1);
+      return 'stopped' as const;
+    },
+    ...OFTEN,
+  );
 
 /** What a server sees of a client that was killed: its connection ends. Resolves when all that it began is undone. */
 async function cut(owner: pg.Client): Promise<void> {
@@ -151,10 +170,13 @@ async function cut(owner: pg.Client): Promise<void> {
   owner.on('error', () => undefined);
   toStream(owner).destroy();
   await watcher.query('select pg_advisory_unlock($1)', [STOP_LOCK]);
-  await eventually(async () => {
-    const found = await watcher.query('select pid from pg_stat_activity where pid = $1', [rows[0]!.pid]);
-    expect(found.rows).toEqual([]);
-  });
+  await eventually(
+    async () => {
+      const found = await watcher.query('select pid from pg_stat_activity where pid = $1', [rows[0]!.pid]);
+      expect(found.rows).toEqual([]);
+    },
+    ...OFTEN,
+  );
   await watcher.query('select pg_advisory_lock($1)', [STOP_LOCK]);
 }
 

@@ -23,8 +23,8 @@ export const PATIENCE_MS = 45_000;
 const LOOK_MS = 50;
 
 /** Looks again and again until the check no longer throws, and gives what it gave. */
-export const eventually = <T>(check: () => T | Promise<T>, patienceMs = PATIENCE_MS): Promise<T> =>
-  vi.waitFor(check, { timeout: patienceMs, interval: LOOK_MS });
+export const eventually = <T>(check: () => T | Promise<T>, patienceMs = PATIENCE_MS, lookMs = LOOK_MS): Promise<T> =>
+  vi.waitFor(check, { timeout: patienceMs, interval: lookMs });
 
 /** A process with a name and an address that outlive its deaths. */
 export interface Standing {
