@@ -22,7 +22,9 @@ export const openLead = (
   const { replica, clock, limits, log, wake, onWake } = home;
   const { silentMs, answerMs } = leadershipTimes(limits.leadership.takeoverMs);
   const stand = createStand({ url, replica, connectMs: limits.postgres.connectMs, silentMs, answerMs });
-  const lead = new Lead({ clock, limits, log, wake, onWake, stand, duties: dutiesOf(home, told), told });
+  const duties = dutiesOf(home, told);
+  for (const { name } of duties) told.knowsDuty(name);
+  const lead = new Lead({ clock, limits, log, wake, onWake, stand, duties, told });
   lead.start();
   undo.push(() => lead.stop());
 };

@@ -3,6 +3,8 @@ import type { LeadTold } from '../farm/lead.ts';
 import type { Instruments } from './instruments.ts';
 
 export type LeadCounts = LeadTold & {
+  /** What may fail: it is shown as not failed yet. */
+  readonly knowsDuty: (name: string) => void;
   /** Age of the oldest event that watchers are not told yet; 0: there is none. */
   readonly eventsHeld: (heldMs: number) => void;
   /** Days of history that the last round could not make or drop. */
@@ -18,6 +20,9 @@ export const createLeadCounts = (m: Instruments): LeadCounts => ({
       m.stationgrid_events_held_age_seconds.set(0);
       m.stationgrid_history_left.set(0);
     }
+  },
+  knowsDuty: (name) => {
+    m.stationgrid_duty_failures_total.inc({ what: name }, 0);
   },
   dutyFailed: (duty) => {
     m.stationgrid_duty_failures_total.inc({ what: duty });

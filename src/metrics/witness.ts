@@ -70,7 +70,7 @@ const pollCauseSet: Readonly<Record<WakeCause, true>> = {
 };
 const pollCauses = Object.keys(pollCauseSet);
 const leaseEvents = Object.keys(leaseTable.PENDING);
-const failures = ['LOST', 'ERROR', 'REFUSED', 'QUEUE_TIMEOUT', 'MATCH_TIMEOUT', 'EXECUTION_TIMEOUT', 'EXPIRED'];
+export const failures = ['LOST', 'ERROR', 'REFUSED', 'QUEUE_TIMEOUT', 'MATCH_TIMEOUT', 'EXECUTION_TIMEOUT', 'EXPIRED'];
 const botEventTypes = ['UNSPECIFIED', 'INFO', 'ERROR'];
 /** Reasons of closed sessions are words for people; what they mean for a graph. */
 const closeReasons: Readonly<Record<string, string>> = {

@@ -105,6 +105,7 @@ export const keepBusy = ({ witness, grpc, gauges, lead, door, tls, factory }: Me
   factory.told('kept', 3);
   factory.room(instance, 5e9);
   const facts = { replicas: 2, amnesty: false, sessions: [{ instance, status: 1, n: 5 }], quarantined: [{ instance }] };
+  lead.knowsDuty('history');
   lead.leads(true);
   lead.dutyFailed('alarms');
   lead.eventsHeld(12_000);

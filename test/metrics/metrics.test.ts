@@ -216,6 +216,7 @@ test('a first pass is a job that PASSED at its first attempt', async () => {
   expect(await linesOf('stationgrid_jobs_ended_total')).toEqual([
     'stationgrid_jobs_ended_total{instance="line-1",station="FAT",state="FINISHED",verdict="PASSED"} 2',
     'stationgrid_jobs_ended_total{instance="line-1",station="FAT",state="FINISHED",verdict="FAILED"} 1',
+    'stationgrid_jobs_ended_total{instance="line-1",station="FAT",state="FAILED",verdict=""} 0',
     'stationgrid_jobs_ended_total{instance="line-1",station="FAT",state="CANCELLED",verdict=""} 1',
   ]);
   expect(await linesOf('stationgrid_station_cycle_seconds_count')).toEqual([

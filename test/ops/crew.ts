@@ -1,4 +1,5 @@
 /** Bots of another make than ours, over the public API alone: many sessions, as little machine as possible. */
+import { setImmediate } from 'node:timers/promises';
 import { LINE } from '../support/farm-door.ts';
 import { eventually } from '../support/farm-site.ts';
 import { type FieldLease, openFieldBot } from '../e2e/field-bot.ts';
@@ -18,6 +19,7 @@ const POLL_MS = 2_000;
 
 export const openCrew = (address: string): FieldCrew => {
   const client = openFieldBot(address);
+  const closing = new AbortController();
   let born = 0;
   const begin = async (properties: Properties, capacity: number) => {
     born += 1;
@@ -48,23 +50,29 @@ export const openCrew = (address: string): FieldCrew => {
     },
     join: async (properties, capacity = 1) => {
       const call = await begin(properties, capacity);
-      let leaving = false;
+      const leaving = new AbortController();
+      const isOver = AbortSignal.any([leaving.signal, closing.signal]);
       const work = async (): Promise<void> => {
         let leases: readonly FieldLease[] = [];
-        while (!leaving) {
+        while (!isOver.aborted) {
           const reply = await call(leases).catch(() => null);
-          if (reply !== null) leases = reply.leases.map(goOn);
+          // A client that cannot connect fails at once: it must not keep everybody else from their turn.
+          if (reply === null) await setImmediate();
+          else leases = reply.leases.map(goOn);
         }
       };
       const working = work();
       return {
         leave: async () => {
-          leaving = true;
+          leaving.abort();
           await working;
         },
       };
     },
-    close: () => client.close(),
+    close: () => {
+      closing.abort();
+      client.close();
+    },
   };
 };
 

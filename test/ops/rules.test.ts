@@ -71,7 +71,7 @@ test('what the live test shortens are spans of time, and nothing else', () => {
   expect(
     shortened('x > 10 * 60\ny < 14 * 86400\nz > 1024\nrate(a[5m]) / rate(b[1d])\nfor: 15s\n for: 2h\nratio_rate5m'),
   ).toBe(
-    'x > 1\ny < 14 * 86400\nz > 1024\nrate(a[10000ms]) / rate(b[144000ms])\nfor: 25ms\n for: 12000ms\nratio_rate5m',
+    'x > 1\ny < 14 * 86400\nz > 1024\nrate(a[15000ms]) / rate(b[144000ms])\nfor: 25ms\n for: 12000ms\nratio_rate5m',
   );
   expect(shortened(rulesText)).not.toMatch(/\[\d+[mhd]\]|for: \d+[mhd]$|\* 60\b/m);
 });
