@@ -27,6 +27,12 @@ const checks = [
     words: ['scripts/write-authorisation-reference.mjs', '--check'],
     cure: 'node scripts/write-authorisation-reference.mjs, and commit docs/reference/authorisation.md',
   },
+  {
+    name: 'chart page',
+    command: process.execPath,
+    words: ['scripts/write-chart-readme.mjs', '--check'],
+    cure: 'node scripts/write-chart-readme.mjs, and commit helm/stationgrid/README.md',
+  },
   { name: 'lock file', command: process.execPath, words: ['scripts/check-lock.mjs'], cure: 'each line above says how' },
   {
     name: 'licences',

@@ -9,9 +9,11 @@ import { parse } from 'yaml';
 import {
   chart,
   type Container,
+  KUBERNETES,
   objectsOf,
   openHelm,
   podOf,
+  RELEASE,
   render,
   valuesFile,
   valuesNames,
@@ -184,6 +186,25 @@ test('each alert carries the labels that the values want, and the rules stand as
   const alerts = groups.flatMap(({ rules }) => rules).filter(({ alert }) => alert !== undefined);
   expect(alerts.length).toBeGreaterThan(0);
   for (const { alert, labels } of alerts) expect(labels, alert).toMatchObject({ team: 'line-tools' });
+});
+
+test('the values of the how-to page are some that Helm takes', async () => {
+  const page = readFileSync(join(chart, '../../docs/how-to/deploy-on-kubernetes.md'), 'utf8');
+  const [, values = ''] = /my-line\.yaml" <<END\n([\s\S]*?)\nEND$/m.exec(page) ?? [];
+  expect(values).not.toBe('');
+  const words = [RELEASE, chart, '--kube-version', KUBERNETES, '--values', '-'];
+  const rendering = run(helm, ['template', ...words]);
+  rendering.child.stdin?.end(values.replace(/\$\(cat [^)]*\)/, '{}'));
+  expect((await rendering).stdout).toContain('- /etc/stationgrid-token/token');
+});
+
+test('the command of the README is one that Helm takes', async () => {
+  const readme = readFileSync(join(chart, '../../README.md'), 'utf8');
+  const [, words = ''] = /^helm install farm (\S+ --set[\s\S]*?)\n```/m.exec(readme) ?? [];
+  const { stdout } = await run(helm, ['template', RELEASE, ...words.split(/[\s\\]+/), '--kube-version', KUBERNETES], {
+    cwd: join(chart, '../..'),
+  });
+  expect(stdout).toContain('image: "registry.example/stationgrid:0.1.0"');
 });
 
 /** What is wrong with these values, and the key that Helm must name. */

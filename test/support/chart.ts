@@ -17,7 +17,7 @@ export const valuesNames = globSync('ci/*-values.yaml', { cwd: chart })
 export const valuesFile = (name: string): string => `${chart}/ci/${name}-values.yaml`;
 
 /** Without a cluster Helm does not know whose version it should take. */
-const KUBERNETES = '1.34.0';
+export const KUBERNETES = '1.34.0';
 export const RELEASE = 'farm';
 export const NAMESPACE = 'line';
 export const openHelm = (): ReturnType<typeof goTool> => goTool('helm.sh/helm/v3/cmd/helm', 'v3.19.0');
