@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { configSchema } from '../../src/config/schema.ts';
 
 const root = new URL('../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
@@ -48,6 +49,7 @@ it('has a schema for every value, closed but for what goes on to others as it is
       "config.lines[]",
       "config.log",
       "config.metrics",
+      "config.tracing",
       "dataVolume",
       "extraContainers[]",
       "extraEnv[]",
@@ -78,6 +80,14 @@ it('has a schema for every value, closed but for what goes on to others as it is
       "topologySpreadConstraints[]",
     ]
   `);
+});
+
+it('takes every key of the configuration that is not the chart’s to set', () => {
+  const { properties } = toSchema(JSON.parse(read('helm/stationgrid/values.schema.json'))).properties?.['config'] ?? {};
+  const ofTheChart = ['data', 'databaseUrl', 'ownerDatabaseUrl', 'tls'];
+  const wanted = Object.keys(configSchema.shape).filter((key) => !ofTheChart.includes(key));
+  expect(Object.keys(properties ?? {})).toEqual(expect.arrayContaining(wanted));
+  expect(Object.keys(properties ?? {}).filter((key) => ofTheChart.includes(key))).toEqual([]);
 });
 
 type Schema = {
