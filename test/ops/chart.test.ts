@@ -228,6 +228,7 @@ test.for<[words: string, said: RegExp]>([
   ['autoscaling.enabled=true,autoscaling.minReplicas=9', /autoscaling\.maxReplicas: is smaller/],
   ['bots.enabled=true', /bots\.tokensSecret: name the Secret/],
   ['bots.autoscaling.enabled=true', /bots\.enabled: set it to true/],
+  ['bots.enabled=true,bots.tokensSecret=a,bots.autoscaling.enabled=true', /config\.auth\.farm: KEDA sends no tokens/],
   [
     'tests.tokenSecret=a,config.auth.botTokens=false,config.auth.jwt.issuer=b',
     /config\.auth\.botTokens: set it to true/,

@@ -48,7 +48,9 @@ const runImage = (words: readonly string[], env: Readonly<Record<string, string>
   });
   const log = text(child.stderr);
   const output = text(child.stdout);
-  const ended = new Promise((resolve) => child.once('close', (code, signal) => resolve(signal ?? code)));
+  const ended = new Promise((resolve, reject) => {
+    child.once('error', reject).once('close', (code, signal) => resolve(signal ?? code));
+  });
   return { child, log, output, ended };
 };
 

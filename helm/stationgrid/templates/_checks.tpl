@@ -62,6 +62,12 @@
 {{- if and .autoscaling.enabled (not .enabled) }}
 {{- fail "bots.enabled: set it to true, or bots.autoscaling.enabled to false: there are no bots to scale" }}
 {{- end }}
+{{- if and .autoscaling.enabled (not $auth.farm) }}
+{{- fail "config.auth.farm: KEDA sends no tokens, so the farm must know it by a certificate; set it, and tls.clientAuthorities, or bots.autoscaling.enabled to false" }}
+{{- end }}
+{{- if and .autoscaling.enabled (not .autoscaling.authenticationRef.name) }}
+{{- fail "bots.autoscaling.authenticationRef.name: name the TriggerAuthentication with KEDA's certificate" }}
+{{- end }}
 {{- if and .autoscaling.enabled (gt (int .autoscaling.minReplicas) (int .autoscaling.maxReplicas)) }}
 {{- fail "bots.autoscaling.maxReplicas: is smaller than bots.autoscaling.minReplicas" }}
 {{- end }}
