@@ -1,6 +1,6 @@
 /** The chart without a cluster: linted and rendered by Helm, held against the schemas of Kubernetes and of its extensions. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -10,6 +10,7 @@ import {
   chart,
   type Container,
   KUBERNETES,
+  NAMESPACE,
   objectsOf,
   openHelm,
   podOf,
@@ -188,6 +189,25 @@ test('each alert carries the labels that the values want, and the rules stand as
   for (const { alert, labels } of alerts) expect(labels, alert).toMatchObject({ team: 'line-tools' });
 });
 
+test.for(['default', 'bots'])('with %s-values.yaml Helm says the next three commands', async (name) => {
+  const folder = mkdtempSync(join(tmpdir(), 'stationgrid-notes-'));
+  try {
+    // Only `install` shows notes, and asks a cluster first. So a copy of the chart has them as data.
+    cpSync(chart, folder, { recursive: true });
+    cpSync(join(chart, 'templates/NOTES.txt'), join(folder, 'files/notes.txt'));
+    writeFileSync(join(folder, 'templates/notes.yaml'), 'notes: {{ tpl (.Files.Get "files/notes.txt") . | quote }}\n');
+    const where = ['--namespace', NAMESPACE, '--kube-version', KUBERNETES, '--values', valuesFile(name)];
+    const words = [RELEASE, folder, '--show-only', 'templates/notes.yaml', ...where];
+    const { stdout } = await run(helm, ['template', ...words]);
+    const { notes } = toNotes(parse(stdout));
+    expect(notes.match(/^ {2}(kubectl|helm) .*$/gm)).toHaveLength(3);
+    expect(notes.includes('There is no `helm test` yet')).toBe(name === 'default');
+    expect(notes).not.toMatch(/<no value>|\{\{/);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
 test('the values of the how-to page are some that Helm takes', async () => {
   const page = readFileSync(join(chart, '../../docs/how-to/deploy-on-kubernetes.md'), 'utf8');
   const [, values = ''] = /my-line\.yaml" <<END\n([\s\S]*?)\nEND$/m.exec(page) ?? [];
@@ -252,6 +272,9 @@ type Groups = readonly {
 
 function toVerdict(parsed: unknown): Verdict {
   return parsed as Verdict;
+}
+function toNotes(parsed: unknown): { readonly notes: string } {
+  return parsed as { readonly notes: string };
 }
 function toPrinted(error: unknown): { readonly stdout: string } {
   return error as { readonly stdout: string };
