@@ -12,7 +12,7 @@ refused, with the nearest known name. \`examples/line.yaml\` is a file to start 
 what is in force.
 
 - **Durations** are text: \`250 ms\`, \`90 s\`, \`5 min\`, \`1 h\`, \`7 d\`. A bare number means seconds. At most 24 d.
-- **Sizes** are text: \`4 KiB\`, \`1 MiB\`. A bare number means bytes. At most 1 TiB.
+- **Sizes** are text: \`4 KiB\`, \`1 MiB\`. A bare number means bytes. At most 1024 TiB.
 - **Addresses** are \`HOST:PORT\`, an IPv6 host in brackets: \`[::1]:50051\`. Port 0 lets the system choose.
 - **Secrets** may stand in a file of their own, which nobody else can read (mode 0600): the key with \`File\` behind it
   (\`databaseUrlFile: /run/secrets/url\`), the variable with \`_FILE\`. They are printed as \`***\`.

@@ -12,7 +12,7 @@ const sizeUnitBytes: Readonly<Record<string, number>> = {
 
 /** Node's timers hold 2^31 − 1 ms, which is a little more. */
 const DURATION_MAX_MS = 24 * 86_400_000;
-const SIZE_MAX_BYTES = 1024 ** 4;
+const SIZE_MAX_BYTES = 1024 ** 5;
 const COUNT_MAX = 1_000_000_000;
 const PORT_MAX = 65_535;
 
@@ -57,7 +57,7 @@ export const duration = () =>
 export const size = () =>
   measured({
     read: (written) => within(whole(measure(written, sizeUnitBytes, 'B')), 1, SIZE_MAX_BYTES),
-    wants: 'a size from 1 B to 1 TiB such as "4 KiB" or "1 MiB" (a bare number means bytes)',
+    wants: 'a size from 1 B to 1024 TiB such as "4 KiB" or "1 MiB" (a bare number means bytes)',
   });
 
 export const count = () =>

@@ -181,6 +181,10 @@ export const limitTable = {
     atOnceMax: [4, 'Uploads that one replica names and records at once. Each takes a connection of the pool.'],
     appendBatchBytesMax: [4 * MIB, 'Pieces of one file that share a commit, a larger one alone.'],
     appendsWaitingMax: [1000, 'Pieces that wait for one file; more are answered 503.'],
+    keepDays: [36_500, 'Days for which what DUTs uploaded, and logs that rsync brought, are kept. By default for ever: say less, or make room yourself.'],
+    folderBytesMax: [1024 * 1024 * GIB, 'What the folder may hold of uploads and logs; more are answered 503 until it is less.'],
+    checkMs: [5 * MINUTE, 'How often what is past its time is forgotten, and what the folder holds is measured.'],
+    forgottenMax: [5000, 'Most names that one such round forgets.'],
     lockWaitMs: [5 * SECOND, 'A piece waits this long for another process that writes into the same file; then it is answered 503.'],
     lockMs: [60 * SECOND, 'The lock of a file whose holder cannot be seen from here, as on another machine, counts as left behind after this. Whoever holds one writes for half of it at most.'],
   },
@@ -198,6 +202,7 @@ export const limitTable = {
     batchEventsMax: [1024, 'As many events at most.'],
     atOnceMax: [16, 'Uploads of events under way on one replica; more are answered 503.'],
     keepDays: [90, 'Days for which events, and those that were put aside, are kept. 36500 is for ever.'],
+    quarantinedMax: [10_000, 'Events that were put aside and are kept; beyond it those that were not seen for longest are forgotten.'],
     forgottenMax: [5000, 'Most rows of each kind that one round of forgetting deletes.'],
   },
   logSync: {
@@ -206,6 +211,8 @@ export const limitTable = {
     backoffMinMs: [1 * SECOND, 'Ceiling of the first wait before a daemon that ended is started again; doubles with each end.'],
     backoffMaxMs: [60 * SECOND, 'Longest such wait.'],
     steadyMs: [60 * SECOND, 'The waits begin anew after it has run this long.'],
+    logBytesMax: [16 * MIB, 'What the daemon says of itself, in rsyncd.log; when it is more, that begins anew.'],
+    logCheckMs: [1 * MINUTE, 'How often that is looked at.'],
     stopMs: [3 * SECOND, 'A daemon that was told to stop and still runs after this is killed.'],
   },
   downloads: {

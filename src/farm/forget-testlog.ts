@@ -5,12 +5,11 @@ import type { Duty } from './lead.ts';
 
 export const forgetOldTestlog = (farm: FarmSeams): Duty => {
   const { limits, log } = farm;
-  const { keepDays, forgottenMax } = limits.testlog;
   return {
     name: 'testlog',
     everyMs: limits.history.checkMs,
     do: async () => {
-      const gone = await transact(farm, (db) => forgetTestlog(db, keepDays, forgottenMax));
+      const gone = await transact(farm, (db) => forgetTestlog(db, limits.testlog, limits.testlog.forgottenMax));
       if (gone > 0) log.info({ rows: gone }, 'events of DUTs past their time were forgotten');
     },
   };

@@ -17,6 +17,7 @@ import { processClock } from '../process-clock.ts';
 import type { Depot } from '../uploads/depot.ts';
 import { openFactory, openFactoryFolder } from './open-factory.ts';
 import type { OpenFarm } from './open-farm.ts';
+import { tendFolder } from './tend-folder.ts';
 import type { Undo } from './undo.ts';
 import { VERSION } from './version.ts';
 
@@ -79,6 +80,7 @@ export const openDoors = async (
     await grpc.stop();
   });
   const depot = await openFactoryFolder(config, home);
+  if (depot !== null) await tendFolder(home, depot, undo);
   const http = await serveHttp({
     ...operations,
     home,

@@ -25,9 +25,8 @@ export const openFactoryFolder = async (config: Config, home: Home): Promise<Dep
 };
 
 const openFolder = async (root: string, { limits }: Config, { clock, newId, log }: Home): Promise<Depot> => {
-  const { freeBytesMin } = limits.uploads;
   try {
-    return await openDepot({ root, freeBytesMin, limits: limits.uploads, newId, clock, pid: process.pid, log });
+    return await openDepot({ root, limits: limits.uploads, newId, clock, pid: process.pid, log });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     const words = `Uploads of DUTs cannot be kept in ${root}: ${why}. Make the folder writable, or name another by factory.folder.`;

@@ -142,8 +142,15 @@ export const readQuarantinedEvents = async (
   return rows.map(({ event, ...row }) => ({ ...row, event: event === null ? null : event.toString('utf8') }));
 };
 
-/** What is older than so many days goes, so many rows of each table at most. Returns how many went. */
-export const forgetTestlog = async (db: Queryable, keepDays: number, rowsMax: number): Promise<number> => {
+/**
+ * What is older than so many days goes, and of the events that were put aside those beyond so many; of each table so many rows
+ * at most. Returns how many went.
+ */
+export const forgetTestlog = async (
+  db: Queryable,
+  { keepDays, quarantinedMax }: { readonly keepDays: number; readonly quarantinedMax: number },
+  rowsMax: number,
+): Promise<number> => {
   const gone = [
     await db.query(
       `delete from testlog_events where (instance, uuid) in (
@@ -162,6 +169,11 @@ export const forgetTestlog = async (db: Queryable, keepDays: number, rowsMax: nu
          select id from quarantined_events where last_at < farm_now() - $1::integer * interval '1 day'
          order by last_at limit $2)`,
       [keepDays, rowsMax],
+    ),
+    await db.query(
+      `delete from quarantined_events where id in (
+         select id from quarantined_events order by last_at desc, id desc offset $1 limit $2)`,
+      [quarantinedMax, rowsMax],
     ),
   ];
   return gone.reduce((sum, { rowCount }) => sum + (rowCount ?? 0), 0);

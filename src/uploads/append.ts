@@ -4,7 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FILE_MODE, syncFolder, writeAt } from './disk.ts';
 
-export type Appending = { readonly read: () => AsyncIterable<Uint8Array> };
+export type Appending = { readonly bytes: number; readonly read: () => AsyncIterable<Uint8Array> };
 
 /**
  * Whoever calls holds the lock of the file.

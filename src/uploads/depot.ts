@@ -16,7 +16,9 @@ import type { Clock } from '../core/clock.ts';
 import { Refusal } from '../core/refusal.ts';
 import { nthName, type ReportPath } from '../core/upload.ts';
 import { appendTo, type Appending } from './append.ts';
-import { blobPath, checkRoom, codeOf, freeBytes, makeFolder, statOf, syncFolder } from './disk.ts';
+import { blobPath, codeOf, makeFolder, statOf, syncFolder } from './disk.ts';
+import { closeLogs, createForgotten, type Forgotten } from './forgotten.ts';
+import { createRoom, type RoomLimits } from './room.ts';
 import { type FileLockSeams, openFileLocks } from './file-lock.ts';
 import { type Note, noteName, type Noted } from './notes.ts';
 import { createShelf, type Shelf } from './parameter-shelf.ts';
@@ -27,11 +29,9 @@ type Say = (facts: Readonly<Record<string, unknown>>, sentence: string) => void;
 export type DepotSeams = {
   /** The folder itself; it is made where it is not there. */
   readonly root: string;
-  /** So much of the disk is left free. */
-  readonly freeBytesMin: number;
   readonly newId: () => string;
   readonly clock: Clock;
-  readonly limits: FileLockSeams['limits'];
+  readonly limits: FileLockSeams['limits'] & RoomLimits;
   readonly pid: number;
   readonly log: { readonly warn: Say };
 };
@@ -50,6 +50,9 @@ export type Depot = {
   /** Bytes that uploads may still take; below 0: none, and so many are missing. */
   readonly room: () => Promise<number>;
   readonly receive: () => Receiving;
+  readonly forgotten: Forgotten;
+  /** So much is in the folder, of uploads on record and of logs. Where that is too much, rsync takes none meanwhile. */
+  readonly measured: (bytes: number) => Promise<void>;
   /** Files that DUTs are given by name. */
   readonly parameters: Shelf;
   /** Of what is settled. @param where a report's place among its namesakes, or the path of which this becomes the latest. */
@@ -72,14 +75,21 @@ export const openDepot = async (seams: DepotSeams): Promise<Depot> => {
   const root = await realpath(seams.root);
   for (const folder of ['blobs', 'incoming', 'aside', 'locks', 'umpire_data']) await makeFolder(root, folder);
   const incoming = join(root, 'incoming');
+  const ownPath = (): string => `${own(seams.newId())}.part`;
+  const room = createRoom(root, seams.limits);
   const locks = await openFileLocks({ ...seams, folder: join(root, 'locks') });
   const own = (id: string): string => join(incoming, noteName(seams.pid, id));
   return {
     id: await depotId(root, seams.newId),
     root,
-    room: async () => (await freeBytes(root)) - seams.freeBytesMin,
-    parameters: createShelf({ root, locks, ownPath: () => `${own(seams.newId())}.part` }),
-    receive: () => receive(`${own(seams.newId())}.part`, { folder: root, freeBytesMin: seams.freeBytesMin }),
+    room: room.left,
+    parameters: createShelf({ root, locks, ownPath }),
+    forgotten: createForgotten(root, ownPath),
+    measured: async (bytes) => {
+      room.measured(bytes);
+      await closeLogs(root, await room.check().then(() => false, isRefusal));
+    },
+    receive: () => receive(ownPath(), room),
     placing: (received, where, noted) => {
       const note = `${own(noted.id)}.json`;
       const blob = blobPath(received.sha256);
@@ -106,6 +116,7 @@ export const openDepot = async (seams: DepotSeams): Promise<Depot> => {
             throw error;
           }),
         over: async (isRecorded) => {
+          if (isRecorded) room.took(received.bytes);
           await received.discard();
           if (isRecorded || !isNoted) await rm(note, { force: true });
         },
@@ -114,10 +125,11 @@ export const openDepot = async (seams: DepotSeams): Promise<Depot> => {
     alone: (path, work) =>
       locks.alone(path, (stillMine) =>
         work(async (from, appending) => {
-          await checkRoom(root, seams.freeBytesMin);
+          await room.check();
           await makeFolder(root, dirname(path));
           const aside = join(root, 'aside', `${path.replaceAll('/', '__').slice(-ASIDE_CHARS)}-${seams.newId()}`);
           const { startsAt, asideBytes } = await appendTo(join(root, path), { from, appending, aside, stillMine });
+          room.took(appending.reduce((sum, { bytes }) => sum + bytes, 0));
           tellStrange(seams.log, { path, from, startsAt, aside, asideBytes });
           return startsAt;
         }),
@@ -126,6 +138,12 @@ export const openDepot = async (seams: DepotSeams): Promise<Depot> => {
 };
 
 const ASIDE_CHARS = 150;
+
+/** There is no room. Anything else is told. */
+const isRefusal = (error: unknown): true => {
+  if (error instanceof Refusal) return true;
+  throw error;
+};
 
 type Strange = {
   readonly path: string;

@@ -1,6 +1,6 @@
 /** Files as they must be kept: what is answered is on the disk, and nothing leaves its folder. */
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, realpath, stat, statfs } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, realpath, stat } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { invalid, Refusal } from '../core/refusal.ts';
 
@@ -54,17 +54,6 @@ export const writeAt = async (file: FileHandle, bytes: Uint8Array, at: number): 
   }
 };
 
-/** Bytes that the disk of a folder has free for us. */
-export const freeBytes = async (folder: string): Promise<number> => {
-  const { bavail, bsize } = await statfs(folder);
-  return bavail * bsize;
-};
-
-/** @throws Refusal UNAVAILABLE when less than this is free. */
-export const checkRoom = async (folder: string, freeBytesMin: number): Promise<void> => {
-  if ((await freeBytes(folder)) < freeBytesMin) throw diskFull();
-};
-
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 const SICK = new Set(['EIO', 'EMFILE', 'ENFILE', 'EROFS', 'EACCES', 'EPERM', 'ENODEV', 'ESTALE', 'ENOMEM']);
 /** Another upload has the name, as a folder where this one needs a file or the other way round. */
@@ -87,8 +76,14 @@ export const diskRefusal = (error: unknown): Refusal | null => {
 
 const RETRY_MS = 10_000;
 
-const diskFull = (): Refusal => {
+export const diskFull = (): Refusal => {
   const words =
     "The farm's disk has no room for uploads. Nothing was kept: send it again later, and tell whoever runs the farm.";
   return new Refusal('UNAVAILABLE', 'DISK_FULL', words, {}, RETRY_MS);
+};
+
+export const folderFull = (): Refusal => {
+  const words =
+    "The farm's folder of uploads holds all that it may. Nothing was kept: send it again later, and tell whoever runs the farm.";
+  return new Refusal('UNAVAILABLE', 'UPLOADS_FULL', words, {}, RETRY_MS);
 };

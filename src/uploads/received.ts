@@ -1,7 +1,8 @@
 /** One binary of a call as it comes in: in memory while it is small, in a file of its own when it is not. */
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { checkRoom, FILE_MODE, writeAt } from './disk.ts';
+import { FILE_MODE, writeAt } from './disk.ts';
+import type { Room } from './room.ts';
 
 export type Received = {
   readonly bytes: number;
@@ -30,10 +31,7 @@ const HELD_BYTES_MAX = 64 * 1024;
 const PIECE_BYTES = 256 * 1024;
 
 /** @param path where it may lie meanwhile: nobody else's. */
-export const receive = (
-  path: string,
-  { folder, freeBytesMin }: { readonly folder: string; readonly freeBytesMin: number },
-): Receiving => {
+export const receive = (path: string, room: Room): Receiving => {
   const hash: Hash = createHash('sha256');
   let waiting: Uint8Array[] = [];
   let waitingBytes = 0;
@@ -41,7 +39,7 @@ export const receive = (
   let file: FileHandle | null = null;
 
   const openFile = async (): Promise<FileHandle> => {
-    await checkRoom(folder, freeBytesMin);
+    await room.check();
     // What is large and has no file of its own in the end is read from here again.
     return open(path, 'wx+', FILE_MODE);
   };

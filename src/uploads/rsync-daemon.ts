@@ -3,7 +3,7 @@
  * for each device below `log/dut_upload`. It is a real rsync, run as a child, and started again when it ends.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { readFile, realpath, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { backoffMs, type BackoffLimits } from '../core/backoff.ts';
 import type { Clock } from '../core/clock.ts';
@@ -23,6 +23,8 @@ export type RsyncDaemonParts = {
     readonly connectionsMax: number;
     readonly stallMs: number;
     readonly stopMs: number;
+    readonly logBytesMax: number;
+    readonly logCheckMs: number;
   };
   readonly clock: Clock;
   readonly random: () => number;
@@ -35,7 +37,9 @@ export type RsyncDaemon = {
 };
 
 /** Below the folder of uploads. */
-const LOGS = 'log/dut_upload';
+export const LOGS = 'log/dut_upload';
+/** While it is there, nothing is taken: there is no room. */
+export const CLOSED = 'rsyncd.closed';
 
 /** Resolves when it was started for the first time, or cannot be: that is said in the log, and is no reason not to serve. */
 export const keepRsyncDaemon = async (parts: RsyncDaemonParts): Promise<RsyncDaemon> => {
@@ -58,7 +62,7 @@ export const keepRsyncDaemon = async (parts: RsyncDaemonParts): Promise<RsyncDae
 };
 
 const PID_FILE = 'rsyncd.pid';
-/** Begun anew at every start: what an rsync says is of use while it runs, and when it has ended. */
+/** Begun anew at every start, and when it is long: what an rsync says is of use while it runs, and when it has ended. */
 const LOG_FILE = 'rsyncd.log';
 
 const settingsOf = (root: string, { address, limits }: RsyncDaemonParts): string => {
@@ -81,6 +85,8 @@ const settingsOf = (root: string, { address, limits }: RsyncDaemonParts): string
     'read only = no',
     'write only = yes',
     'refuse options = delete*',
+    // DUTs are told that it failed, and come again.
+    `pre-xfer exec = test ! -e '${join(root, CLOSED).replaceAll("'", String.raw`'\''`)}'`,
     'incoming chmod = Du=rwx,Dgo=rx,Fu=rw,Fgo=r',
     '',
   ].join('\n');
@@ -125,7 +131,11 @@ const keep = async (
   for (let failures = 1; !isOver(); failures += 1) {
     const beganMs = clock.monotonicMs();
     await rm(said, { force: true });
+    const ended = new AbortController();
+    const bounded = boundLog(parts, said, AbortSignal.any([stopping, ended.signal]));
     const end = await run(parts, settings, stopping);
+    ended.abort();
+    await bounded;
     if (isOver()) return;
     if (end.kind === 'absent') {
       log.warn(
@@ -141,6 +151,21 @@ const keep = async (
       'the rsync daemon for the logs of DUTs has ended, and is started again',
     );
     await clock.sleep(againMs, stopping);
+  }
+};
+
+/** The daemon appends wherever the file ends, so that it goes on at the beginning of an empty one. */
+const boundLog = async ({ clock, limits, log }: RsyncDaemonParts, said: string, over: AbortSignal): Promise<void> => {
+  while (!over.aborted) {
+    await clock.sleep(limits.logCheckMs, over);
+    try {
+      if ((await stat(said)).size <= limits.logBytesMax) continue;
+      await truncate(said);
+      log.info({ said }, 'what the rsync daemon had said was too long, and begins anew');
+    } catch (error) {
+      // It has said nothing yet.
+      if (codeOf(error) !== 'ENOENT') log.warn({ err: error, said }, 'what the rsync daemon says cannot be bounded');
+    }
   }
 };
 

@@ -115,10 +115,24 @@ test('of another station, and of a DUT that nobody works on, are kept by themsel
 
 test('are forgotten with their time, and not before', async () => {
   await take(told('u-1', 'PASS'));
-  expect(await forgetTestlog(database.pool, 1, 10)).toBe(0);
+  expect(await forgetTestlog(database.pool, { keepDays: 1, quarantinedMax: 10 }, 10)).toBe(0);
   await database.pool.query(`update testlog_events set received_at = received_at - interval '2 days'`);
-  expect(await forgetTestlog(database.pool, 1, 10)).toBe(1);
+  expect(await forgetTestlog(database.pool, { keepDays: 1, quarantinedMax: 10 }, 10)).toBe(1);
   expect(await runs()).toHaveLength(1);
+});
+
+test('of the events that were put aside the newest are kept, so many', async () => {
+  const bad = (n: number) => ({
+    ...{ sha256: String(n).padStart(64, '0'), bytes: 1, reason: 'odd', event: Buffer.from('x'), path: null },
+    attachments: {},
+  });
+  const origin = { instance: 'line-1', nodeId: null, peer: '10.0.0.1' };
+  for (let n = 0; n < 5; n += 1) await takeTestlog(home, { ...origin, events: [], bad: [bad(n)] });
+  expect(await forgetTestlog(database.pool, { keepDays: 1, quarantinedMax: 3 }, 10)).toBe(2);
+  const { rows } = await database.pool.query<{ n: number }>(
+    `select encode(sha256, 'hex')::numeric::int as n from quarantined_events order by id`,
+  );
+  expect(rows.map(({ n }) => n)).toEqual([2, 3, 4]);
 });
 
 test.for([

@@ -1021,11 +1021,15 @@ CREATE INDEX shopfloor_calls_questions ON public.unsettled_calls USING btree (de
 
 CREATE INDEX shopfloor_calls_unsettled ON public.unsettled_calls USING btree (instance, owed_at);
 
+CREATE INDEX uploads_of_content ON public.uploads USING btree (depot, sha256) WHERE (starts_at IS NULL);
+
 CREATE INDEX uploads_of_path ON public.uploads USING btree (depot, path, number DESC);
 
 CREATE INDEX uploads_of_peer ON public.uploads USING btree (depot, path, peer, number DESC) WHERE (starts_at IS NOT NULL);
 
 CREATE INDEX uploads_of_serial ON public.uploads USING btree (serial, received_at DESC);
+
+CREATE INDEX uploads_received ON public.uploads USING btree (depot, received_at);
 
 CREATE UNIQUE INDEX uploads_report_names ON public.uploads USING btree (depot, path) WHERE (kind = 'REPORT'::text);
 

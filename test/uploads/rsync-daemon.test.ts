@@ -1,11 +1,12 @@
 /** A real rsync, where Debian's can be had, as the daemon of a farm and as the DUT. */
 import { execFile, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test, type TestContext } from 'vitest';
 import { defaultLimits } from '../../src/core/limits.ts';
+import { closeLogs } from '../../src/uploads/forgotten.ts';
 import { keepRsyncDaemon, type RsyncDaemon } from '../../src/uploads/rsync-daemon.ts';
 import { debianPackage } from '../support/debian.ts';
 import { eventually, freePort } from '../support/farm-site.ts';
@@ -43,13 +44,17 @@ const rsyncOf = async (context: TestContext): Promise<string> => {
   return program;
 };
 
-const keep = async (program: string, port: number): Promise<RsyncDaemon> => {
+const keep = async (
+  program: string,
+  port: number,
+  limits: Partial<typeof defaultLimits.logSync> = {},
+): Promise<RsyncDaemon> => {
   const note = (facts: Readonly<Record<string, unknown>>, sentence: string) => void said.push({ facts, sentence });
   const daemon = await keepRsyncDaemon({
     program,
     address: { host: '127.0.0.1', port },
     folder,
-    limits: { ...defaultLimits.logSync, backoffMinMs: 1, backoffMaxMs: 1 },
+    limits: { ...defaultLimits.logSync, backoffMinMs: 1, backoffMaxMs: 1, ...limits },
     clock: wallClock,
     random: () => 0,
     log: { info: note, warn: note },
@@ -97,6 +102,31 @@ test('ends with the farm, and one that a killed farm left behind is ended by the
   await keep(program, port);
   await ended;
   await eventually(() => expect(pidOf()).not.toBe(left.pid));
+});
+
+test('takes nothing while there is no room, and what it says of itself is bounded', async (context) => {
+  const program = await rsyncOf(context);
+  const port = await freePort();
+  await keep(program, port, { logBytesMax: 2000, logCheckMs: 5 });
+  const logs = join(folder, 'on-the-dut');
+  mkdirSync(logs);
+  writeFileSync(join(logs, 'messages'), 'one\n');
+  const sync = () => run(program, ['-a', '--timeout=20', `${logs}/`, `rsync://127.0.0.1:${port}/system_logs/device-7`]);
+  await eventually(sync);
+  await closeLogs(folder, true);
+  writeFileSync(join(logs, 'messages'), 'one\ntwo\n');
+  await expect(sync()).rejects.toThrow();
+  const taken = join(folder, 'log/dut_upload/device-7/messages');
+  expect(readFileSync(taken, 'utf8')).toBe('one\n');
+  await closeLogs(folder, false);
+  await sync();
+  expect(readFileSync(taken, 'utf8')).toBe('one\ntwo\n');
+  await eventually(async () => {
+    await sync();
+    expect(said.map(({ sentence }) => sentence)).toContainEqual(expect.stringContaining('begins anew'));
+  });
+  await eventually(() => expect(statSync(join(folder, 'rsyncd.log')).size).toBeLessThanOrEqual(2000));
+  await sync();
 });
 
 test('where there is no rsync it says so, once, and is no trouble', async () => {

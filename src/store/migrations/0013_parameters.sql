@@ -1,4 +1,4 @@
--- Versions of the files that DUTs are given by name, and which of them each was given when.
+-- Versions of the files that DUTs are given by name, and which of them each was given when. And the ways to uploads past their time.
 -- Old servers survive this: they never look here, and give DUTs whatever file lies in the folder.
 
 -- Contents are in the folder of uploads, under their hash. A version never changes.
@@ -33,3 +33,6 @@ create table parameter_activations (
   foreign key (depot, path, version) references parameter_versions
 );
 create index parameter_activations_of_path on parameter_activations (depot, path, number desc);
+
+create index uploads_received on uploads (depot, received_at);
+create index uploads_of_content on uploads (depot, sha256) where starts_at is null;

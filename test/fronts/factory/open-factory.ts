@@ -81,7 +81,6 @@ export async function openFactory(
   if (shopfloorUrl !== null) pump.start();
   const depot = await openDepot({
     root: folder,
-    freeBytesMin: farm.limits.uploads.freeBytesMin,
     limits: farm.limits.uploads,
     clock: farm.clock,
     newId: randomUUID,

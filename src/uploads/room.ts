@@ -1,0 +1,42 @@
+/** Room for uploads: what the disk has free, and what the folder may hold. */
+import { statfs } from 'node:fs/promises';
+import { diskFull, folderFull } from './disk.ts';
+
+export type Room = {
+  /** Bytes that uploads may still take; below 0: none, and so many are missing. */
+  readonly left: () => Promise<number>;
+  /** @throws Refusal UNAVAILABLE when there is none: it may come again. */
+  readonly check: () => Promise<void>;
+  /** So much was put into the folder, by this process. */
+  readonly took: (bytes: number) => void;
+  /** So much is in there now, whoever has put it there. */
+  readonly measured: (bytes: number) => void;
+};
+
+export type RoomLimits = {
+  /** So much of the disk is left free. */
+  readonly freeBytesMin: number;
+  readonly folderBytesMax: number;
+};
+
+/** Between two measurements each process knows of its own uploads: the folder may hold so much more as the others took meanwhile. */
+export const createRoom = (folder: string, { freeBytesMin, folderBytesMax }: RoomLimits): Room => {
+  let usedBytes = 0;
+  const onDisk = async (): Promise<number> => {
+    const { bavail, bsize } = await statfs(folder);
+    return bavail * bsize - freeBytesMin;
+  };
+  return {
+    left: async () => Math.min(await onDisk(), folderBytesMax - usedBytes),
+    check: async () => {
+      if (usedBytes >= folderBytesMax) throw folderFull();
+      if ((await onDisk()) < 0) throw diskFull();
+    },
+    took: (bytes) => {
+      usedBytes += bytes;
+    },
+    measured: (bytes) => {
+      usedBytes = bytes;
+    },
+  };
+};
