@@ -13,6 +13,12 @@ const SECRET_NAMES: ReadonlySet<string> = new Set([
 /** The two forms of a registration code, wherever they stand: 72 hex characters, or `=` and base64url. */
 const REGISTRATION_CODE = /(?<![\w])[0-9a-f]{72}(?!\w)|(?<![\w=])=[\w-]{40,}={0,2}/g;
 
+/** A secret member as a text tells of one: in JSON, in what Python prints, in a setting. What was redacted before stays so. */
+const SECRET_MEMBER = new RegExp(
+  String.raw`((?:${[...SECRET_NAMES].join('|')})\\?["']?\s*[:=]\s*\\?["']?)(?!<redacted|null\b|None\b)([^"'\\\s,}\]{[]+)`,
+  'g',
+);
+
 /** Values nested deeper than this are not shown at all, which also ends a cycle. */
 const REDACT_DEPTH_MAX = 32;
 
@@ -28,7 +34,14 @@ export function toRedacted<T>(value: T): T {
 
 /** A text, safe to show: a partner's fault may quote what it was sent. */
 export function redactText(text: string): string {
-  return text.replace(REGISTRATION_CODE, redacted);
+  return text
+    .replace(SECRET_MEMBER, (_all, before: string, value: string) => before + redacted(value))
+    .replace(REGISTRATION_CODE, redacted);
+}
+
+/** A value, safe to show, of what has this name. */
+export function redactNamed(name: string, value: unknown): unknown {
+  return isSecret(name) ? hide(value) : redact(value);
 }
 
 function redactAt(value: unknown, depth: number): unknown {

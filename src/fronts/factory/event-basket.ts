@@ -3,6 +3,7 @@ import { attachmentPath, type BadEvent, type KeptAttachments, type ToldEvent } f
 import type { Farm } from '../../farm/farm.ts';
 import { takeTestlog } from '../../farm/take-testlog.ts';
 import type { Received } from '../../uploads/received.ts';
+import { redactText } from '../../wire/redact.ts';
 import type { FactoryCounts } from './counts.ts';
 import { isBelow, judgeEvent, type JudgedEvent, type MessageLevel, serialOf } from './judge-event.ts';
 import type { Part } from './read-parts.ts';
@@ -137,8 +138,9 @@ type Aside = {
   readonly attachments: readonly (readonly [string, Received])[];
 };
 
-const putAside = async (parts: BasketParts, { received, text, why, attachments }: Aside): Promise<BadEvent> => {
+const putAside = async (parts: BasketParts, { received, text, why: told, attachments }: Aside): Promise<BadEvent> => {
   const { sha256, bytes } = received;
+  const why = redactText(told);
   const { peer, nodeId } = parts;
   const kept = await keepAll(parts, attachments, {
     pathOf: (id) => attachmentPath('quarantine', sha256, id),
@@ -147,7 +149,13 @@ const putAside = async (parts: BasketParts, { received, text, why, attachments }
   const path = text !== null && bytes <= BAD_BYTES_MAX ? null : attachmentPath('quarantine', sha256, 'event');
   if (path !== null) await parts.uploads.attachment(peer, received, path, null);
   parts.farm.log.warn({ peer, nodeId, sha256, why }, 'an event of a DUT was put aside');
-  return { sha256, bytes, reason: why, event: path === null ? text : null, path, attachments: kept };
+  return { sha256, bytes, reason: why, event: path === null ? redactedBytes(text) : null, path, attachments: kept };
+};
+
+/** As it came, but for registration codes: it is shown, and its hash tells it from others all the same. */
+const redactedBytes = (text: Buffer | null): Buffer | null => {
+  const shown = redactText(text?.toString('latin1') ?? '');
+  return text && Buffer.from(shown, 'latin1');
 };
 
 /** @param waiting what belongs to the event leaves it. */

@@ -1,9 +1,10 @@
-/** From an event of Testlog on the wire to what the farm takes. */
+/** From an event of Testlog on the wire to what the farm takes. Registration codes stay behind: both are kept, and shown. */
 import { fitResults } from '../../core/fit-results.ts';
 import type { Limits } from '../../core/limits.ts';
 import type { Measurement, TestResult } from '../../core/test-result.ts';
 import { type KeptAttachments, storable, type ToldEvent } from '../../core/testlog.ts';
 import { checkName } from '../../core/text.ts';
+import { redact, redactNamed, redactText } from '../../wire/redact.ts';
 import type { TestlogEvent, TestRun } from '../../wire/testlog.ts';
 
 /** @throws Refusal INVALID for names that are too long to be kept. */
@@ -21,7 +22,7 @@ export const toToldEvent = (event: TestlogEvent, attachments: KeptAttachments, l
     serials,
     testRunId,
     run: event.type === 'station.test_run' ? toRun(event, attachments, limits) : null,
-    event: toFields(storable(event)),
+    event: toFields(redact(storable(event))),
     attachments,
   };
 };
@@ -59,7 +60,7 @@ const toResult = (run: TestRun, kept: KeptAttachments, limits: Limits): TestResu
   const told: TestResult = {
     testId: run.testName,
     status: run.status === 'PASS' ? 'PASSED' : 'FAILED',
-    errorMessage: (run.failures ?? []).map(({ details }) => details).join('\n'),
+    errorMessage: redactText((run.failures ?? []).map(({ details }) => details).join('\n')),
     // What is beyond what a result can have is in the event.
     measurements: measurementsOf(run.parameters ?? {}).slice(0, measurementsMax),
     attachments: Object.entries(kept)
@@ -83,13 +84,19 @@ const measurementsOf = (parameters: NonNullable<TestRun['parameters']>): readonl
       ? []
       : data.map((entry) => ({
           name,
-          value: entry.numericValue ?? entry.textValue ?? entry.serializedValue ?? null,
+          value: valueOf(name, entry.numericValue ?? entry.textValue ?? entry.serializedValue ?? null),
           unit: valueUnit ?? '',
           min: entry.expectedMinimum ?? null,
           max: entry.expectedMaximum ?? null,
           verdict: entry.status === undefined ? null : entry.status === 'PASS' ? 'PASSED' : 'FAILED',
         })),
   );
+
+/** A number is no registration code, unless it is called one. */
+const valueOf = (name: string, value: Measurement['value']): Measurement['value'] => {
+  const shown = redactNamed(name, value);
+  return typeof shown === 'string' ? shown : value;
+};
 
 /** Null: no date is so far away. */
 const isoOf = (seconds: number): string | null => {

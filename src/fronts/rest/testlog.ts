@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Farm } from '../../farm/farm.ts';
 import { listQuarantinedEvents } from '../../farm/list-quarantined-events.ts';
+import { toRedacted } from '../../wire/redact.ts';
 import { asks } from './admit-requests.ts';
 import { json } from './shape.ts';
 import { quarantinedPage } from './shapes/testlog.ts';
@@ -18,7 +19,8 @@ export const addTestlog = (app: FastifyInstance, farm: Farm): void => {
       query,
       gives: json(quarantinedPage),
     }),
-    ({ params, query: asked }) =>
-      listQuarantinedEvents(farm, { instance: instanceOf(params), ...readQuery(query, asked) }),
+    async ({ params, query: asked }) =>
+      // Those that an older version put aside were kept as they came.
+      toRedacted(await listQuarantinedEvents(farm, { instance: instanceOf(params), ...readQuery(query, asked) })),
   );
 };

@@ -4,6 +4,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterEach, describe, expect, test } from 'vitest';
+import { defaultLimits } from '../../../src/core/limits.ts';
+import { toToldEvent } from '../../../src/fronts/factory/to-testlog.ts';
+import { readTestlog } from '../../../src/wire/testlog.ts';
 import { enveloped, eventField, FORM, formOf, message, MULTI, put, testRun } from './instalog-form.ts';
 import { openFactory, runPython, type TestFactory } from './open-factory.ts';
 
@@ -380,4 +383,51 @@ test('beyond so many uploads at once it is 503, with Maximum-Bytes', async () =>
   const said = await put(factory, [eventField(message('u-1'))]);
   expect([said.status, said.headers.get('maximum-bytes'), said.headers.get('retry-after')]).toEqual([503, GIB_2, '1']);
   expect(await uuidsOf(factory)).toEqual([]);
+});
+
+test('registration codes are in nothing that is kept, shown or logged, good event or bad', async () => {
+  const factory = await open();
+  const codes = ['ab'.repeat(36), `=${'Q'.repeat(60)}`];
+  const [hex = '', text = ''] = codes;
+  const secret = 'keep-me-to-yourself';
+  const named = { ubind_attribute: secret, 'vpd.rw.gbind_attribute': hex };
+  const parameters = {
+    ubind_attribute: { type: 'measurement', data: [{ textValue: secret }] },
+    codes: { type: 'measurement', data: [{ textValue: `it is ${hex}` }, { serializedValue: JSON.stringify(named) }] },
+    given: { type: 'argument', data: [{ serializedValue: `{'ubind_attribute': '${secret}'}` }] },
+  };
+  const failures = [{ code: 'X', details: `ActivateRegCode(${text}) failed, ubind_attribute=${secret}` }];
+  const said = await put(factory, [
+    eventField(message('u-message', { message: `codes ${codes.join(' ')}; "ubind_attribute": "${secret}"` })),
+    eventField(testRun('u-run', { parameters, failures })),
+    eventField({ ...testRun('u-bad'), status: hex, named }),
+    eventField(`{"broken": "${hex}", "ubind_attribute": "${secret}"`),
+  ]);
+  expect(said.status).toBe(200);
+  expect(factory.counted).toEqual(expect.arrayContaining(['testlog kept 2', 'testlog quarantined 2']));
+  const kept = await rowsOf<{ all: string }>(
+    factory,
+    `select e::text as all from testlog_events e union all select r::text from testlog_runs r
+     union all select q::text || convert_from(q.event, 'UTF8') from quarantined_events q`,
+  );
+  expect(kept).toHaveLength(5);
+  const shown = JSON.stringify([kept, factory.logged, await said.text()]);
+  for (const word of [...codes, secret]) expect(shown).not.toContain(word);
+  // What is no secret is there.
+  for (const word of ['u-message', 'ActivateRegCode(', 'broken', '<redacted 72 chars>']) expect(shown).toContain(word);
+});
+
+test('the results that a run becomes have no registration codes either', () => {
+  const code = 'ab'.repeat(36);
+  const parameters = {
+    ubind_attribute: { type: 'measurement', data: [{ textValue: 'mine' }] },
+    volts: { type: 'measurement', data: [{ numericValue: 5 }, { textValue: `${code} V` }] },
+  };
+  const event = readTestlog(testRun('u-run', { parameters, failures: [{ code: 'X', details: code }] }));
+  if (event.kind === 'bad') throw new Error(event.why);
+  const { run } = toToldEvent(event.event, {}, defaultLimits);
+  expect(run?.result).toMatchObject({
+    errorMessage: '<redacted 72 chars>',
+    measurements: [{ value: '<redacted 4 chars>' }, { value: 5 }, { value: '<redacted 72 chars> V' }],
+  });
 });
