@@ -11,7 +11,8 @@ import { createXmlRpcReader, decodeCall, DEFAULT_LIMITS, encodeCall, toResponse 
 /** Takes an answer as it comes. What `write` returns is final. */
 export interface AnswerReader {
   write(chunk: Uint8Array): Malformed | null;
-  end(): XmlRpcResult | XmlRpcFault | Malformed;
+  /** @param isOk whether it came with HTTP status 200. */
+  end(isOk: boolean): XmlRpcResult | XmlRpcFault | Malformed;
 }
 
 export interface Dialect {
@@ -57,7 +58,13 @@ const jsonRpc: Dialect = {
         chunks.push(chunk);
         return null;
       },
-      end: () => decodeJsonRpcAnswer(Buffer.concat(chunks), key, { ...DEFAULT_LIMITS, bodyMaxBytes }),
+      // With another status it may be a gateway that speaks: only the id of the call tells that its service does.
+      end: (isOk) =>
+        decodeJsonRpcAnswer(
+          Buffer.concat(chunks),
+          { id: key, errorMayLackId: isOk },
+          { ...DEFAULT_LIMITS, bodyMaxBytes },
+        ),
     };
   },
 };
@@ -74,8 +81,8 @@ function inJsonText(dialect: Dialect): Dialect {
       const reader = dialect.createReader(key, bodyMaxBytes);
       return {
         write: (chunk) => reader.write(chunk),
-        end() {
-          const answer = reader.end();
+        end(isOk) {
+          const answer = reader.end(isOk);
           return answer.kind === 'value' ? decodeJsonText(answer.value, { ...DEFAULT_LIMITS, bodyMaxBytes }) : answer;
         },
       };

@@ -199,7 +199,7 @@ function readAnswer(
   });
   response.on('end', () => {
     // A peer that sends no length ends its answer by closing; a cut one is then unclosed, and unreadable.
-    const ended = toExchange(reader.end());
+    const ended = toExchange(reader.end(badStatus === null));
     if (badStatus !== null && ended.kind !== 'fault') fail(badStatus);
     else if (ended.kind === 'ambiguous') fail(ended.why);
     else settle(ended);

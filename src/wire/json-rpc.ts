@@ -55,13 +55,17 @@ export function decodeJsonRpcCall(body: Uint8Array, limits: XmlRpcLimits = DEFAU
   });
 }
 
-/**
- * Reads an answer: the one value it returns, or the error as a fault.
- * @param id of the call. An error may come without one, from a server that could not read the call.
- */
+/** Which call an answer must be to. */
+export interface ToCall {
+  readonly id: string;
+  /** Whether an error may come without it, from a server that could not read the call. */
+  readonly errorMayLackId: boolean;
+}
+
+/** Reads an answer: the one value it returns, or the error as a fault. */
 export function decodeJsonRpcAnswer(
   body: Uint8Array,
-  id: string,
+  { id, errorMayLackId }: ToCall,
   limits: XmlRpcLimits = DEFAULT_LIMITS,
 ): XmlRpcResult | XmlRpcFault | Malformed {
   return guarded(() => {
@@ -70,7 +74,8 @@ export function decodeJsonRpcAnswer(
     // What a gateway says of its own troubles often has an `error` too, and is no answer of the service.
     const isAnswer = 'jsonrpc' in answer || 'result' in answer;
     if (!isAnswer) throw shape('the answer is no JSON-RPC');
-    if (answered !== id && (answered !== null || error === null)) throw shape('the answer is to another call');
+    const lacksId = answered === null && error !== null && errorMayLackId;
+    if (answered !== id && !lacksId) throw shape('the answer is to another call');
     if (error !== null) return toFault(error);
     if (!('result' in answer)) throw shape('the answer has neither a result nor an error');
     return { kind: 'value', value: answer['result'] ?? null };

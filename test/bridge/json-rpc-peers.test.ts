@@ -97,6 +97,17 @@ describe('what a peer may answer', () => {
     [200, '{"jsonrpc":"2.0","error":{"code":-32700,"message":"?"},"id":null}', { kind: 'fault', code: -32700 }],
     [500, '{"jsonrpc":"2.0","error":{"code":-32603,"message":"down"},"id":"key-1"}', { kind: 'fault', text: 'down' }],
     [500, '{"jsonrpc":"2.0","result":{},"id":"key-1"}', { kind: 'ambiguous', why: /HTTP status 500/ }],
+    [
+      400,
+      '{"jsonrpc":"2.0","error":{"code":-32600,"message":"?"},"id":null}',
+      { kind: 'ambiguous', why: /HTTP status 400/ },
+    ],
+    [400, '{"jsonrpc":"2.0","error":{"code":-32600,"message":"?"}}', { kind: 'ambiguous', why: /HTTP status 400/ }],
+    [
+      500,
+      '{"jsonrpc":"2.0","error":{"code":7,"message":"no"},"id":"key-2"}',
+      { kind: 'ambiguous', why: /HTTP status 500/ },
+    ],
     [503, '{"error":{"code":503,"message":"gateway"}}', { kind: 'ambiguous', why: /HTTP status 503/ }],
     [200, '{"jsonrpc":"2.0","result":{},"id":"another"}', { kind: 'ambiguous', why: /another call/ }],
     [200, '{"jsonrpc":"2.0","id":"key-1"}', { kind: 'ambiguous', why: /neither a result nor an error/ }],
