@@ -1,7 +1,9 @@
-// Writes docs/reference/openapi.json from the routes of the HTTP door; a test asserts that the file is current.
+// Writes docs/reference/openapi.json from the routes of the HTTP door, and asyncapi.json from what farm events there are; tests
+// assert that the files are current.
 import { writeFileSync } from 'node:fs';
 import fastify from 'fastify';
 import { defaultLimits } from '../src/core/limits.ts';
+import { asyncApi } from '../src/fronts/rest/asyncapi.ts';
 import { openApi } from '../src/fronts/rest/openapi.ts';
 import { addRoutes } from '../src/fronts/rest/serve-http.ts';
 
@@ -14,3 +16,4 @@ const write = (name, document) =>
   writeFileSync(new URL(`../docs/reference/${name}`, import.meta.url), `${JSON.stringify(document, null, 2)}\n`);
 
 write('openapi.json', openApi(routes));
+write('asyncapi.json', asyncApi());

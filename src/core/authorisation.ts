@@ -11,6 +11,7 @@ export type Verb =
   | 'get-job'
   | 'list-jobs'
   | 'watch-job'
+  | 'watch-events'
   | 'explain-job'
   | 'cancel-job'
   | 'retry-gate'
@@ -95,6 +96,7 @@ export const rules: Readonly<Record<Verb, Rule>> = {
   'get-job': read,
   'list-jobs': read,
   'watch-job': read,
+  'watch-events': read,
   'explain-job': read,
   'cancel-job': takeBack,
   'retry-gate': operate,

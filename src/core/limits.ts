@@ -60,6 +60,14 @@ export const limitTable = {
     pagesMax: [64, 'Fleets whose figures are kept at once for that; beyond it the one asked for longest ago goes.'],
     streamsMax: [100, 'StreamIsActive of autoscalers open on one replica.'],
   },
+  streams: {
+    openMax: [500, 'Watches and streams of events open over HTTP on one replica.'],
+    perCallerMax: [50, 'Of these, of one caller; where nobody is asked for credentials, of one address.'],
+    heartbeatMs: [15 * SECOND, 'A stream of Server-Sent Events on which nothing happens says so at least this often.'],
+    stallMs: [30 * SECOND, 'A stream whose reader takes nothing for this long is told so and ended.'],
+    paceMs: [200, 'Farm events are looked for at most so often, by one replica for all who follow them.'],
+    eventsKept: [2000, 'Newest events that are kept for those who follow a little behind; who is further behind reads by itself.'],
+  },
   poll: {
     holdMaxMs: [45 * SECOND, 'Longest hold of an idle bot\'s poll.'],
     repliesPerSecondMax: [10, 'Most replies a second to one session; faster callers are delayed, 1 s at most.'],

@@ -150,6 +150,9 @@ const answerTo = (request: http.ClientRequest): Promise<Said> =>
       isAnswered = true;
       let text = '';
       response.setEncoding('utf8').on('data', (part: string) => (text += part));
+      // A stream may have no end; that it has begun is answer enough.
+      if (/ndjson|event-stream/.test(response.headers['content-type'] ?? '')) request.destroy();
+      response.on('error', () => undefined);
       response.on('close', () => {
         const { statusCode = 0 } = response;
         const { date: _date, ...shown } = response.headers;

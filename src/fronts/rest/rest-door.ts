@@ -9,6 +9,7 @@ import { addResults } from './results.ts';
 import { addShopfloor } from './shopfloor.ts';
 import { addTestlog } from './testlog.ts';
 import { addUnits } from './units.ts';
+import { addWatches } from './watch.ts';
 
 export type RestParts = {
   readonly home: Home;
@@ -20,7 +21,8 @@ export type RestParts = {
 
 /** To be registered under `/api/v1/instances/:instance`. */
 export const restDoor: FastifyPluginCallback<RestParts> = (app, { home, closing, parameters }, done) => {
-  addJobs(app, home, closing);
+  addJobs(app, home);
+  addWatches(app, home, closing);
   addFleet(app, home);
   addUnits(app, home);
   addShopfloor(app, home);

@@ -11,6 +11,8 @@ import { type DoorSign, indexHtml, indexJson } from './index-page.ts';
 import { addOperations, type Operations } from './operations.ts';
 import type { ParameterDepot } from './parameters.ts';
 import { type Problem, problem } from './problem.ts';
+import { asyncApi } from './asyncapi.ts';
+import type { Json } from './json-schema.ts';
 import { openApi } from './openapi.ts';
 import { json, JSON_TYPE, media, type Shape } from './shape.ts';
 import { restDoor, type RestParts } from './rest-door.ts';
@@ -54,7 +56,7 @@ export const addRoutes = async (
   app.setNotFoundHandler((request, reply) => answer(reply, notHere(request.raw, reply, allowedFor)));
   addOperations(app, parts);
   addIndex(app, doors);
-  addSchema(app, routes);
+  addSchemas(app, routes);
   addWhoAmI(app);
   await app.register(shortUnits, { prefix: '/api/v1', home });
   await app.register(restDoor, { prefix: '/api/v1/instances/:instance', home, closing, parameters });
@@ -93,19 +95,20 @@ const addIndex = (app: FastifyInstance, doors: readonly DoorSign[]): void => {
   );
 };
 
-/** It tells of itself too, so it is made when all routes are there. */
-const addSchema = (app: FastifyInstance, routes: readonly Route[]): void => {
-  let text: string | null = null;
-  app.get('/api/v1/openapi.json', asks('read-schema', SCHEMA), (_request, reply) => {
-    text ??= JSON.stringify(openApi(routes));
-    return reply.type(JSON_TYPE).send(text);
-  });
-};
-
-const SCHEMA: Shape = {
-  says: 'This description of the HTTP door.',
-  name: 'readOpenApi',
-  gives: json(z.record(z.string(), z.unknown())),
+/** They tell of themselves too, so they are made when all routes are there. */
+const addSchemas = (app: FastifyInstance, routes: readonly Route[]): void => {
+  const add = (path: string, shape: Shape, describe: () => Json): void => {
+    let text: string | null = null;
+    app.get(path, asks('read-schema', shape), (_request, reply) => {
+      text ??= JSON.stringify(describe());
+      return reply.type(JSON_TYPE).send(text);
+    });
+  };
+  const gives = json(z.record(z.string(), z.unknown()));
+  const door: Shape = { says: 'This description of the HTTP door.', name: 'readOpenApi', gives };
+  const events: Shape = { says: 'A description of farm events, as AsyncAPI.', name: 'readAsyncApi', gives };
+  add('/api/v1/openapi.json', door, () => openApi(routes));
+  add('/api/v1/asyncapi.json', events, asyncApi);
 };
 
 const wantsHtml = ({ headers: { accept = '' } }: FastifyRequest): boolean => accept.includes('text/html');

@@ -25,6 +25,10 @@ export type Gives = {
 };
 
 export const JSON_TYPE = 'application/json';
+/** One object a line. */
+export const JSON_LINES_TYPE = 'application/x-ndjson';
+/** Server-Sent Events. */
+export const SSE_TYPE = 'text/event-stream';
 
 export const json = (schema: z.ZodType): Gives => ({ status: 200, content: { [JSON_TYPE]: schema } });
 

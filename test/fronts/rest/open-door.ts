@@ -3,6 +3,7 @@
  * must be as it describes itself, or the sending fails.
  */
 import http from 'node:http';
+import type { Clock } from '../../../src/core/clock.ts';
 import type { Limits } from '../../../src/core/limits.ts';
 import type { Line } from '../../../src/core/line.ts';
 import type { Home } from '../../../src/farm/home.ts';
@@ -40,6 +41,8 @@ export type TestDoor = {
   readonly routes: readonly Route[];
   /** Operations of its description that were answered well so far. */
   readonly answered: ReadonlySet<string>;
+  /** For what was not sent by `send`. */
+  readonly held: HeldDoor;
   readonly logged: { readonly level: string; readonly facts: object }[];
   readonly setReady: (why: string) => void;
   readonly send: (
@@ -54,6 +57,7 @@ export async function openDoor(
   options: {
     readonly lines?: readonly Line[];
     readonly limits?: { readonly [Group in keyof Limits]?: Partial<Limits[Group]> };
+    readonly clock?: Clock;
     /** Nobody is asked for credentials unless this says so. */
     readonly identify?: Identify;
     /** Is told what the audit is told. */
@@ -99,6 +103,7 @@ export async function openDoor(
     setReady: (why) => {
       notReady = why;
     },
+    held,
     send: async (method, path, { body, headers = {} } = {}) => {
       const answer = await send(door.port, method, path, body, headers);
       checkHeld(held, { method, path, body }, answer);

@@ -9,7 +9,9 @@ import { board, connect } from '../../support/bot-calls.ts';
 import { testLine } from '../../support/farm.ts';
 import { insertJob, insertUnit, oweTo } from '../../support/rows.ts';
 import { openFactory, type TestFactory } from '../factory/open-factory.ts';
+import { wallClock } from '../../support/wall-clock.ts';
 import type { OpenApi } from './hold-to-openapi.ts';
+import { openStream } from './stream-reader.ts';
 import { openDoor, rowsOf, type TestDoor } from './open-door.ts';
 
 let door: TestDoor;
@@ -73,7 +75,7 @@ test('is true of an answer of every route', async () => {
   const all = (paths: readonly string[]) => Promise.all(paths.map((path) => well('GET', path)));
   const { pool } = door.database;
 
-  await all(['/', '/livez', '/readyz', '/metrics', '/api/v1/whoami', '/api/v1/openapi.json']);
+  await all(['/', '/livez', '/readyz', '/metrics', '/api/v1/whoami', '/api/v1/openapi.json', '/api/v1/asyncapi.json']);
   const { json: job } = await well('POST', `${LINE}/jobs`, { work, serials: { 'serials.mlb_serial_number': 'A-1' } });
   await well('POST', `${LINE}/jobs`, {
     jobs: [
@@ -161,6 +163,16 @@ test('is true of an answer of every route', async () => {
   for (const version of [1, 2]) await well('POST', `${parameter}/activate`, { version, ...reason });
   await all([`${LINE}/parameters`, parameter]);
   await well('POST', `${parameter}/roll-back`, reason);
+
+  const events = `${LINE}/events`;
+  const stream = await openStream(door.door.port, events, {});
+  while (!stream.text().endsWith('\n')) {
+    await well('POST', `${LINE}/jobs`, { work, requestedBotId: 'nobody' });
+    await Promise.race([stream.until(() => stream.text().endsWith('\n')), wallClock.sleep(100)]);
+  }
+  const { status, type, text } = { ...stream, text: stream.text() };
+  expect(door.held.wrongIn({ method: 'GET', path: events, sent: '', status, type, text })).toEqual([]);
+  stream.close();
 
   expect(operations().flatMap(({ name }) => (door.answered.has(name) ? [] : [name]))).toEqual([]);
 });

@@ -430,7 +430,8 @@ test('stopping ends a watch and leaves nothing open', async () => {
   expect(requests()).toBeGreaterThan(0);
   await another.send('GET', '/livez');
   const stopping = another.close();
-  expect((await watched).text.split('\n')).toHaveLength(2);
+  const [, last] = (await watched).text.split('\n');
+  expect(JSON.parse(last!)).toMatchObject({ problem: { status: 503, reason: 'SHUTTING_DOWN' } });
   await stopping;
 });
 

@@ -55,6 +55,11 @@ export const routes: readonly Route[] = [
   },
   { method: 'GET', path: '/jobs/{id}' },
   { method: 'GET', path: '/jobs/{id}/watch', query: { cursor: [''] } },
+  {
+    method: 'GET',
+    path: '/events',
+    query: { kind: ['JOB_FINISHED', 'JOB_HELD,BOT_EVENT'], jobId: ['1'], botId: ['fuzz-bot'], cursor: [''] },
+  },
   { method: 'GET', path: '/jobs/{id}/why' },
   { method: 'POST', path: '/jobs/{id}/cancel', body: reason },
   { method: 'POST', path: '/jobs/{id}/gate/retry', body: reason },
@@ -143,7 +148,7 @@ const PATIENCE_MS = 30_000;
 
 const ask = (site: Site, { head, body }: Pick<Input, 'head' | 'body'>): Promise<Answer | Error> =>
   new Promise((resolve) => {
-    const isWatch = /\/watch(\?|$)/.test(head['path'] ?? '');
+    const isWatch = /\/(watch|events)(\?|$)/.test(head['path'] ?? '');
     const request = http.request({
       port: site.httpPort,
       host: '127.0.0.1',
@@ -162,10 +167,10 @@ const ask = (site: Site, { head, body }: Pick<Input, 'head' | 'body'>): Promise<
       const done = (text: string): void =>
         resolve({ status: response.statusCode ?? 0, type: response.headers['content-type'] ?? '', text });
       let text = '';
+      // A watch goes on until the job ends, and events for ever; that it has begun is enough.
+      if (isWatch && response.statusCode === 200) request.destroy();
       response.setEncoding('utf8').on('data', (part: string) => {
         text += part;
-        // A watch goes on until the job ends; that it has begun is enough.
-        if (isWatch && response.statusCode === 200) request.destroy();
       });
       response
         .on('end', () => done(text))
