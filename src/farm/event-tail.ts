@@ -25,7 +25,14 @@ export const createEventTail = (farm: Farm): EventTail => {
   let tail: Promise<Tail> | null = null;
   const enter = (): Promise<Tail> => {
     followers += 1;
-    tail ??= readEventHorizon(farm.pool).then((from) => openTail(farm, from));
+    if (tail === null) {
+      const opening = readEventHorizon(farm.pool).then((from) => openTail(farm, from));
+      tail = opening;
+      // The next one tries anew.
+      opening.catch(() => {
+        if (tail === opening) tail = null;
+      });
+    }
     return tail;
   };
   const leave = (): void => {
@@ -67,7 +74,7 @@ type Tail = {
   /** Null: it goes further back than what is kept. */
   readonly after: (at: EventPlace) => readonly StoredEvent[] | null;
   /** Resolves when there is more than there was. */
-  readonly changed: () => Promise<void>;
+  readonly changed: () => Promise<null>;
   readonly stop: () => void;
 };
 
@@ -78,13 +85,13 @@ const openTail = (farm: Farm, begin: EventPlace): Tail => {
   /** All that is newer is kept. */
   let from = begin;
   let upTo = begin;
-  let change = Promise.withResolvers<void>();
+  let change = Promise.withResolvers<null>();
   const add = (events: readonly StoredEvent[]): void => {
     upTo = events.at(-1)?.place ?? upTo;
     const all = [...kept, ...events];
     from = all.at(-eventsKept - 1)?.place ?? from;
     kept = all.slice(-eventsKept);
-    change.resolve();
+    change.resolve(null);
     change = Promise.withResolvers();
   };
   const look = async (): Promise<boolean> => {
@@ -110,7 +117,9 @@ const openTail = (farm: Farm, begin: EventPlace): Tail => {
   };
   void run();
   return {
-    after: (at) => (isBefore(at, from) ? null : kept.filter(({ place }) => isBefore(at, place))),
+    // From the newest: who follows closely is a few behind.
+    after: (at) =>
+      isBefore(at, from) ? null : kept.slice(kept.findLastIndex(({ place }) => !isBefore(at, place)) + 1),
     changed: () => change.promise,
     stop: () => {
       stopping.abort();
@@ -123,7 +132,7 @@ const isBefore = (a: EventPlace, b: EventPlace): boolean => {
   return x < y || (x === y && a.id < b.id);
 };
 
-const either = (changed: Promise<void>, signal: AbortSignal): Promise<void> =>
+const either = (changed: Promise<null>, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     const end = (): void => {
       signal.removeEventListener('abort', end);

@@ -85,6 +85,10 @@ export const addJobs = (app: FastifyInstance, farm: EnqueueingFarm): void => {
     asks('explain-job', { says: 'Says why a job is not running.', gives: json(explanation) }, job),
     ({ params }) => explainJob(farm, nameOf(params)),
   );
+  addGates(app, farm, show);
+};
+
+const addGates = (app: FastifyInstance, farm: EnqueueingFarm, show: (name: JobName) => Promise<unknown>): void => {
   app.post<{ Params: Params }>(
     '/jobs/:id/gate/retry',
     asks(

@@ -92,12 +92,13 @@ const write = async (
   const say = async (text: string): Promise<void> => {
     if (out.write(text)) return;
     const drained = new AbortController();
-    const drains = once(out, 'drain', { signal: drained.signal }).then(
-      () => true,
-      () => true,
-    );
+    const heard = (event: string): Promise<boolean> =>
+      once(out, event, { signal: drained.signal }).then(
+        () => true,
+        () => true,
+      );
     const stalls = clock.sleep(stallMs, drained.signal).then(() => false);
-    const went = await Promise.race([drains, stalls]);
+    const went = await Promise.race([heard('drain'), heard('close'), stalls]);
     drained.abort();
     if (!went) throw tooSlow(stallMs);
   };

@@ -28,9 +28,9 @@ export const openStream = (
     request.on('response', (response) => {
       let text = '';
       let hasEnded = false;
-      let tell = Promise.withResolvers<void>();
+      let tell = Promise.withResolvers<null>();
       const news = (): void => {
-        tell.resolve();
+        tell.resolve(null);
         tell = Promise.withResolvers();
       };
       response.setEncoding('utf8').on('data', (part: string) => {
