@@ -55,7 +55,7 @@ export async function migrate(client: ClientBase, options: MigrateOptions = {}):
   try {
     const status = await migrationStatus(client, options);
     refuseStrangeHistory(status);
-    if (status.pending.length > 0) await openBook(client, status.pending);
+    await openBook(client, status.pending);
     for (const migration of status.pending) await apply(client, migration, options.applicationRole);
     // Where there was nothing to apply, the role may still be new.
     if (options.applicationRole !== undefined) await grantFarm(client, options.applicationRole, false);
@@ -66,23 +66,25 @@ export async function migrate(client: ClientBase, options: MigrateOptions = {}):
   }
 }
 
-/** Where what was applied is written down. */
+/** Where what was applied is written down: made where it is missing, by a role that may. */
 async function openBook(client: ClientBase, pending: readonly Migration[]): Promise<void> {
-  const { rows } = await client.query<{ mayCreate: boolean; role: string }>(
-    `select has_schema_privilege('public', 'create') as "mayCreate", current_user as role`,
+  const { rows } = await client.query<{ isThere: boolean; mayCreate: boolean; role: string }>(
+    `select to_regclass('schema_migrations') is not null as "isThere",
+       has_schema_privilege('public', 'create') as "mayCreate", current_user as role`,
   );
-  for (const { mayCreate, role } of rows) {
-    if (!mayCreate)
+  for (const { isThere, mayCreate, role } of rows) {
+    if (pending.length > 0 && !mayCreate)
       throw new CannotStart(
         `The schema lacks ${listed(pending)}, and the role ${role} may not change it. ` +
           'Run `stationgrid db migrate` as the role that owns the schema (ownerDatabaseUrl), then start again.',
       );
+    if (isThere) continue;
+    await client.query(
+      `create table if not exists schema_migrations (
+         number integer primary key, name text not null, sha256 text not null,
+         applied_at timestamptz not null default clock_timestamp())`,
+    );
   }
-  await client.query(
-    `create table if not exists schema_migrations (
-       number integer primary key, name text not null, sha256 text not null,
-       applied_at timestamptz not null default clock_timestamp())`,
-  );
 }
 
 /** Reads only; a database that was never migrated has nothing applied. */
