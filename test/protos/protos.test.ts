@@ -45,7 +45,11 @@ test.each<[string, (file: FileDescriptorProto) => void, RegExp]>([
   ['a number that is another', (file) => (fieldOf(file).number = 999), /is gone, and its number/],
   ['a type that is another', (file) => (fieldOf(file).type = FieldDescriptorProto_Type.DOUBLE), /its type was/],
   ['a name that is another', (file) => (fieldOf(file).name = 'renamed'), /its name was/],
-  ['a list that was none', (file) => (fieldOf(file).label = FieldDescriptorProto_Label.REPEATED), /its cardinality was/],
+  [
+    'a list that was none',
+    (file) => (fieldOf(file).label = FieldDescriptorProto_Label.REPEATED),
+    /its cardinality was/,
+  ],
   ['a message that is gone', (file) => file.messageType.shift(), /is gone/],
   ['a value that is gone', (file) => first(file.enumType).value.pop(), /JobState\.\w+ = \d+ is gone/],
   ['a method that is gone', (file) => first(file.service).method.pop(), /Jobs\/OverrideGate is gone/],
