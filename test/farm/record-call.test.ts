@@ -92,6 +92,18 @@ it('fences what an earlier ownership of its own lane sent, though both are recor
   expect(rows).toEqual([{ state: 'OWED', ambiguous: true }]);
 });
 
+it('tells for how long a delivered call was owed while its shopfloor was up', async () => {
+  const told: number[] = [];
+  const delivered = ({ owedMs }: { readonly owedMs: number }): void => void told.push(owedMs);
+  const record = createCallRecorder({ ...farm, witness: { ...farm.witness, delivered } }, render);
+  await database.setNow(new Date(NOW.getTime() + 70_000));
+  const first = await record(answered(await claim()), never);
+  if (first.kind !== 'next') throw new Error(`the lane was ${first.kind}`);
+  // The partner came back 2 s ago: what it could not be told before is not held against the farm.
+  await record({ ...answered(first.call), upForMs: 2_000, goesOn: false }, never);
+  expect(told).toEqual([70_000, 2_000]);
+});
+
 it('keeps what the shopfloor said while the database is busy', async () => {
   const blocker = await database.pool.connect();
   await blocker.query('begin');
