@@ -243,7 +243,7 @@ const replica = async (): Promise<void> => {
   await fires('StationGridReplicaDown', { instance: second.opsAddress });
   await second.start({ uploadsFreeBytesMin: '1 MiB' });
   await ends('StationGridReplicaDown');
-  await ends('StationGridUploadsDiskFull');
+  await ends('StationGridUploadsDiskFull', { severity: 'critical' });
 };
 
 test(

@@ -52,7 +52,7 @@ test.for([
   const second = start(other);
   // These listen from here on: the answer comes while both replicas wait for it.
   const waiting = [one, other].map(({ farm }) =>
-    awaitCall(farm, { id: rows[0]!.id, faults: 0, sinceMs: farm.clock.monotonicMs() }),
+    awaitCall(farm, { id: rows[0]!.id, faults: 0, since: new Date(0), sinceMs: farm.clock.monotonicMs() }),
   );
   partner.heard[0]!.writeHead(200, { 'content-type': 'text/xml' }).end(body);
   expect(await first).toMatchObject(expected);
