@@ -1,6 +1,5 @@
 /** Which work waits though a bot waits for it, and which work no bot can run: looked at now and then, for gauges. */
 import { takesWork } from '../core/bot-session.ts';
-import { mayTake } from '../core/assign.ts';
 import { satisfies } from '../core/match.ts';
 import { type QueueHead, readQueueHeads } from '../store/queue-heads.ts';
 import type { TickAnswer } from '../store/tick.ts';
@@ -44,16 +43,16 @@ const idleMatchOf = (table: SessionTable, head: QueueHead, nowMs: number): numbe
   return Math.min(head.waitedSeconds, (nowMs - freeSince.reduce((a, b) => Math.min(a, b))) / 1000);
 };
 
-/** Sessions at home here for which the job is, whatever they do now. */
+/** Sessions at home here for which the job is, whatever they do now. Of a job that is pinned to a DUT: those that declare it. */
 const matching = (table: SessionTable, head: QueueHead): readonly Session[] => {
-  const offer = { ...head, id: 0, requestedBotId: null };
-  return [...table.classes.values()]
-    .filter(({ instance, properties }) => instance === head.instance && satisfies(properties, head.constraints))
-    .flatMap(({ sessions }) => [...sessions])
-    .filter(({ name, instance, botId, declared }) => {
-      const { deviceIds } = declared;
-      return mayTake({ session: name, instance, botId, wanted: 1, deviceIds, serves: () => true }, offer);
-    });
+  const { instance, constraints, deviceId, avoidedBots } = head;
+  const fits = (bots: Pick<Session, 'instance' | 'properties'>): boolean =>
+    bots.instance === instance && satisfies(bots.properties, constraints);
+  const sessions =
+    deviceId === null
+      ? [...table.classes.values()].filter(fits).flatMap((known) => [...known.sessions])
+      : [...(table.byDevice.get(deviceId) ?? [])].filter(fits);
+  return avoidedBots.length === 0 ? sessions : sessions.filter(({ botId }) => !avoidedBots.includes(botId));
 };
 
 const unservedOf = async (

@@ -13,8 +13,8 @@ export type QueueHead = {
   readonly waitedSeconds: number;
 };
 
-/** Each costs a look or two at an index. */
-const HEADS_MAX = 500;
+/** Those that have waited the longest; each is held beside the bots at home here. */
+const HEADS_MAX = 200;
 
 /** The queues of requirement sets, and those of DUTs. Work for one named bot is in neither. */
 export const readQueueHeads = async (
@@ -39,7 +39,7 @@ export const readQueueHeads = async (
          where device_id = w.id and state = 'QUEUED' and held_by is null and requested_bot_id is null
          order by gate_cleared_until is null, priority, id limit 1) j
      ) h join requirements q on q.id = h.requirement_id
-     limit ${String(HEADS_MAX)}`,
+     order by h.queued_at limit ${String(HEADS_MAX)}`,
     [requirementIds, deviceIds],
   );
   return rows;
