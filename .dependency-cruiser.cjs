@@ -1,8 +1,8 @@
 // One direction: core <- store <- farm <- edges <- main <- cli. Each rule's comment carries the cure.
-// Edges are src/fronts/<one>, src/bridge, src/events, src/identity, src/metrics and src/console; src/listen is what fronts stand on.
+// Edges are src/fronts/<one>, src/bridge, src/events, src/identity, src/metrics, src/tracing and src/console; src/listen is what fronts stand on.
 
 const ours = '^(src|bot|test|scripts)/';
-const edges = '^src/(fronts|bridge|events|identity|metrics|console)/';
+const edges = '^src/(fronts|bridge|events|identity|metrics|tracing|console)/';
 /** The types of a configuration or a log line may be named anywhere above core; their code may not. */
 const settings = '^src/(config(\\.ts$|/)|log\\.ts$)';
 
@@ -57,7 +57,7 @@ module.exports = {
       from: { path: '^src/fronts/([^/]+)/' },
       to: { path: '^src/fronts/[^/]+/', pathNot: '^src/fronts/$1/' },
     },
-    ...['bridge', 'events', 'identity', 'metrics', 'console'].map((edge) =>
+    ...['bridge', 'events', 'identity', 'metrics', 'tracing', 'console'].map((edge) =>
       roomAboveCore({
         name: `${edge}-imports-only-farm-core-wire`,
         from: `^src/${edge}/`,

@@ -5,7 +5,14 @@ import type { Limits } from './core/limits.ts';
 import { HIDDEN } from './core/secret.ts';
 import { authMisfits, authText } from './config/auth.ts';
 import { misfits } from './config/check.ts';
-import { type Environment, type Flags, fromEnvironment, fromFile, fromFlags } from './config/layers.ts';
+import {
+  type Environment,
+  type Flags,
+  fromEnvironment,
+  fromFile,
+  fromFlags,
+  fromOpenTelemetry,
+} from './config/layers.ts';
 import { exposureMisfits } from './config/exposure.ts';
 import { limitsOf, limitsText } from './config/limit-keys.ts';
 import { didYouMean } from './config/nearest.ts';
@@ -51,6 +58,7 @@ export const loadConfig = ({
   const problems: string[] = [];
   const layers = (
     [
+      ['environment', fromOpenTelemetry(env)],
       ['file', fromFile(file ?? (env['STATIONGRID_CONFIG'] || null), problems)],
       ['environment', fromEnvironment(env, leaves, problems)],
       ['flag', fromFlags(flags, leaves, problems)],

@@ -45,6 +45,22 @@ const problemsOf = (given: Given): readonly string[] => {
   return loaded.kind === 'bad' ? loaded.problems : [];
 };
 
+describe('tracing', () => {
+  const OTEL = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318/' };
+
+  test("goes by OpenTelemetry's own variables, unless we are told more", () => {
+    const tracingBy = (env: Environment, yaml = '') => configOf({ env, yaml }).tracing;
+    const byBase = { endpoint: 'http://collector:4318/v1/traces', sampledShare: 1, name: 'stationgrid' };
+    expect(tracingBy(OTEL)).toEqual(byBase);
+    const whole = { ...OTEL, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://other/here' };
+    expect(tracingBy(whole)).toMatchObject({ endpoint: 'http://other/here' });
+    expect(tracingBy({ ...OTEL, STATIONGRID_TRACING_ENDPOINT: 'http://ours/' }).endpoint).toBe('http://ours/');
+    const named = tracingBy({ OTEL_SERVICE_NAME: 'mine' }, 'tracing: { endpoint: "http://file/" }');
+    expect(named).toEqual({ endpoint: 'http://file/', sampledShare: 1, name: 'mine' });
+    expect(tracingBy({ ...OTEL, OTEL_SDK_DISABLED: 'true' })).toMatchObject({ endpoint: null });
+  });
+});
+
 describe('defaults', () => {
   test('a farm that is told nothing listens on loopback, keeps its own PostgreSQL and takes any instance', () => {
     expect(configOf({})).toEqual({
@@ -66,6 +82,7 @@ describe('defaults', () => {
       log: { level: 'info', format: 'auto' },
       bots: { recordBotEvents: true, echoPayload: 'until-completed' },
       metrics: { propertyLabels: [] },
+      tracing: { endpoint: null, sampledShare: 1, name: 'stationgrid' },
       factory: {
         project: null,
         instance: '',

@@ -1,10 +1,12 @@
 /** The pump: empties the lanes into the shopfloors, in order, many lanes at once and one call at a time in each. */
 import { afterCall, type Breaker, callsAllowed, closedBreaker } from '../core/breaker.ts';
+import { traceparentOf } from '../core/trace.ts';
 import { claimCalls } from '../farm/claim-calls.ts';
 import type { Farm } from '../farm/farm.ts';
 import { createGangway, type Gangway } from '../farm/gangway.ts';
 import type { CallToSend } from '../farm/journal-heads.ts';
 import { type CallRecorder, createCallRecorder } from '../farm/record-call.ts';
+import { sendSpan, traceOfSend } from '../farm/trace-job.ts';
 import { renderCall } from './render-call.ts';
 import type { Outcome, ShopfloorClient } from './shopfloor-client.ts';
 import { takeAnswer } from './take-answer.ts';
@@ -53,6 +55,12 @@ const LOOK_AGAIN_MS = 100;
 const STOP_IN_FLIGHT_MS = 2_500;
 /** How long recording what became of them may take after that. */
 const STOP_RECORDING_MS = 1_000;
+
+/** Null: it was answered. */
+const failureOf = (outcome: Outcome): string | null => {
+  if (outcome.kind === 'answered') return null;
+  return outcome.kind === 'fault' ? outcome.text : outcome.why;
+};
 
 export class Pump {
   readonly #farm: Farm;
@@ -229,7 +237,12 @@ export class Pump {
   async #call(shopfloor: Shopfloor, call: CallToSend): Promise<Outcome> {
     const { instance, method, body } = call;
     const startMs = this.#now();
-    const options = { idempotencyKey: call.id, signal: this.#givingUp.signal };
+    const trace = traceOfSend(this.#farm, call);
+    const startedAt = trace && this.#farm.clock.now();
+    const options = {
+      ...{ idempotencyKey: call.id, signal: this.#givingUp.signal },
+      ...(trace === null ? {} : { traceparent: traceparentOf(trace) }),
+    };
     const outcome = await shopfloor.client.call(method, body, options);
     const wasOpen = shopfloor.breaker.kind === 'open';
     shopfloor.breaker = afterCall(shopfloor.breaker, outcome.kind, this.#now(), this.#farm.limits.breaker);
@@ -239,6 +252,10 @@ export class Pump {
       this.#lookBy(shopfloor.upSinceMs);
     }
     this.#farm.witness.called({ instance, method, outcome: outcome.kind, ms: this.#now() - startMs });
+    if (trace !== null && startedAt !== null) {
+      const sent = { startedAt, endedAt: this.#farm.clock.now(), outcome: outcome.kind, failure: failureOf(outcome) };
+      this.#farm.tracer?.ended(sendSpan(call, trace, sent));
+    }
     return outcome;
   }
 

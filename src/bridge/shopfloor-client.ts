@@ -41,6 +41,8 @@ export interface ShopfloorClientOptions {
 
 export interface CallOptions {
   readonly idempotencyKey: string;
+  /** Of the send, as W3C Trace Context has it; absent: not traced. */
+  readonly traceparent?: string;
   /** Gives the call up; what is then known of it is still answered. */
   readonly signal?: AbortSignal;
 }
@@ -71,7 +73,7 @@ export function createShopfloorClient(options: ShopfloorClientOptions): Shopfloo
     timeout: SOCKET_IDLE_MS,
   });
 
-  const exchange = (journalled: string, { idempotencyKey, signal }: CallOptions): Promise<Exchange> =>
+  const exchange = (journalled: string, { idempotencyKey, traceparent, signal }: CallOptions): Promise<Exchange> =>
     new Promise((resolve) => {
       const body = dialect.render(journalled, idempotencyKey);
       const request = scheme.request(url, {
@@ -83,6 +85,7 @@ export function createShopfloorClient(options: ShopfloorClientOptions): Shopfloo
           'Content-Length': Buffer.byteLength(body),
           'User-Agent': 'StationGrid',
           'Idempotency-Key': idempotencyKey,
+          ...(traceparent === undefined ? {} : { traceparent }),
         },
       });
       const reader = dialect.createReader(idempotencyKey, bodyMaxBytes);

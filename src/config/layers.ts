@@ -60,6 +60,15 @@ export const fromEnvironment = (env: Environment, leaves: readonly Leaf[], probl
   return tree;
 };
 
+/** What OpenTelemetry's own variables say of us. Everything else goes before them. */
+export const fromOpenTelemetry = (env: Environment): unknown => {
+  const base = env['OTEL_EXPORTER_OTLP_ENDPOINT'] || null;
+  const endpoint = env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] || (base && `${base.replace(/\/+$/, '')}/v1/traces`);
+  const name = env['OTEL_SERVICE_NAME'] || null;
+  if (env['OTEL_SDK_DISABLED'] === 'true') return {};
+  return { tracing: { ...(endpoint === null ? {} : { endpoint }), ...(name === null ? {} : { name }) } };
+};
+
 const filePath = (path: readonly string[]): readonly string[] => [...path.slice(0, -1), `${path.at(-1) ?? ''}File`];
 
 /** `--log-level <level>` is the option logLevel. */

@@ -6,6 +6,7 @@ import { authSchema } from './auth.ts';
 import { OVERRIDE_FLAG } from './exposure.ts';
 import { limitsSchema } from './limit-keys.ts';
 import { says } from './says.ts';
+import { tracingSchema } from './tracing.ts';
 import { address, count, duration, onOff } from './units.ts';
 
 const NAME_MAX = 256;
@@ -371,6 +372,7 @@ export const configSchema = z.strictObject({
   log: logSchema.prefault({}),
   bots: botsSchema.prefault({}),
   metrics: metricsSchema.prefault({}),
+  tracing: tracingSchema.prefault({}),
   factory: factorySchema.prefault({}),
   limits: limitsSchema().prefault({}),
   lines: z.array(lineSchema).default([]).register(says, { meaning: 'The lines of this farm.', byDefault: 'none' }),

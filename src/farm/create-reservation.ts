@@ -34,12 +34,16 @@ const GRANT_GRACE_MS = 10_000;
 /**
  * @throws Refusal INVALID; ALREADY_EXISTS when the name is taken; WRONG_STATE, NO_MATCHING_BOT; LIMIT_REACHED, ALL_BUSY.
  */
-export const createReservation = async (farm: EnqueueingFarm, asked: ReservationAsked): Promise<ReservationView> => {
+export const createReservation = async (
+  farm: EnqueueingFarm,
+  asked: ReservationAsked,
+  traceparent: string | null = null,
+): Promise<ReservationView> => {
   lineFor(farm, asked.instance);
   checkReservationName(asked);
   const request = toRequest(asked);
   if (asked.matchTimeoutMs === null || asked.queuingTimeoutMs === 0) await checkBots(farm, asked);
-  return toReservationView(await enqueueJob(farm, request));
+  return toReservationView(await enqueueJob(farm, request, traceparent));
 };
 
 const checkReservationName = ({ instance, name }: ReservationName): void => {

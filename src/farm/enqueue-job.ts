@@ -10,6 +10,7 @@ import { type Enqueued, eventOf, type GrantJobs, writeEnqueues, type Written } f
 import { type Farm, transact, type Wake } from './farm.ts';
 import { lineFor } from './instance.ts';
 import type { JobView } from './job-view.ts';
+import { enqueueSpan } from './trace-job.ts';
 
 /** The jobs of each caller, waiting for their shared commit. */
 export type Enqueues = Batcher<readonly Asked[], readonly JobView[] | Refusal>;
@@ -50,11 +51,13 @@ export const createEnqueues = (farm: Farm, atOnce: () => AtOnce = () => NOTHING_
 /**
  * Enqueues jobs of one instance, all of them or none; the jobs come back in the order asked for. A request id that was
  * seen within 24 h answers the job that it made then, as that job is now.
+ * @param traceparent of the caller; null: it sent none.
  * @throws Refusal INVALID; ALREADY_EXISTS for a request id or reservation name used for something else; LIMIT_REACHED.
  */
 export const enqueueJobs = async (
   farm: EnqueueingFarm,
   requests: readonly JobRequest[],
+  traceparent: string | null = null,
 ): Promise<readonly JobView[]> => {
   const { batchMax } = farm.limits.jobs;
   if (requests.length > batchMax) {
@@ -67,7 +70,7 @@ export const enqueueJobs = async (
       `The batch names the instances ${[...instances].join(', ')}; its jobs must all be of one. Send a batch for each.`,
     );
   }
-  const asked = requests.map((request, index) => check(farm, request, { index, of: requests.length }));
+  const asked = requests.map((request, index) => check(farm, request, { index, of: requests.length, traceparent }));
   if (asked.length === 0) return [];
   const jobs = await farm.enqueues.push(asked);
   if (jobs instanceof Refusal) throw jobs;
@@ -75,19 +78,26 @@ export const enqueueJobs = async (
 };
 
 /** One job; see `enqueueJobs`. */
-export const enqueueJob = async (farm: EnqueueingFarm, request: JobRequest): Promise<JobView> => {
-  const [job] = await enqueueJobs(farm, [request]);
+export const enqueueJob = async (
+  farm: EnqueueingFarm,
+  request: JobRequest,
+  traceparent: string | null = null,
+): Promise<JobView> => {
+  const [job] = await enqueueJobs(farm, [request], traceparent);
   if (job === undefined) throw new Error('an enqueued job was answered with nothing');
   return job;
 };
 
-const check = (farm: Farm, asked: JobRequest, place: { readonly index: number; readonly of: number }): Asked => {
+type Place = { readonly index: number; readonly of: number; readonly traceparent: string | null };
+
+const check = (farm: Farm, asked: JobRequest, place: Place): Asked => {
   try {
     const line = lineFor(farm, asked.instance);
     const request = withListedTests(asked, line);
     const rule = checkJobRequest(request, { limits: farm.limits, line });
     // A repeat is one of what was asked: the line may have been given other tests meanwhile.
-    return { request, rule, gated: isGated(line, rule), fingerprint: fingerprintOf(asked) };
+    const trace = farm.tracer?.begin(place.traceparent) ?? null;
+    return { request, rule, gated: isGated(line, rule), fingerprint: fingerprintOf(asked), trace };
   } catch (error) {
     if (!(error instanceof Refusal) || place.of === 1) throw error;
     const words = `Job ${place.index + 1} of ${place.of}: ${error.message}`;
@@ -112,6 +122,7 @@ const runEnqueues = async (
   const done = await writeAndGrant(farm, callers, atOnce);
   farm.witness.flushed({ rows: done.jobs.length, ms: farm.clock.monotonicMs() - startedMs });
   farm.witness.committed(done.jobs.map(eventOf));
+  for (const span of done.jobs.flatMap((job) => enqueueSpan(farm, job))) farm.tracer?.ended(span);
   atOnce.committed();
   const wakes = wakesOf(done.jobs.filter(({ id }) => !done.granted.has(id)));
   if (wakes.length > 0) farm.wake(wakes);

@@ -7,6 +7,7 @@ import type { Limits } from '../core/limits.ts';
 import type { StationRule } from '../core/line.ts';
 import { bareKey } from '../core/match.ts';
 import { invalid, Refusal } from '../core/refusal.ts';
+import type { Begun } from '../core/trace.ts';
 import type { Serial } from '../store/devices.ts';
 import type { SeenRequest } from '../store/enqueue.ts';
 
@@ -16,6 +17,8 @@ export type Asked = {
   readonly rule: StationRule;
   readonly gated: boolean;
   readonly fingerprint: string;
+  /** Null: not traced. */
+  readonly trace: Begun | null;
 };
 
 /** A DUT that jobs are pinned to; its id is null until its record is made. */

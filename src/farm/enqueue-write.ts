@@ -193,7 +193,7 @@ const at = <T>(rows: readonly T[], index: number): T => {
 
 const rowOf = (
   farm: Farm,
-  { request, rule }: Planned,
+  { request, rule, trace }: Planned,
   made: {
     readonly id: number;
     readonly deviceId: number | null;
@@ -206,6 +206,7 @@ const rowOf = (
     id: made.id,
     instance: request.instance,
     requestId: request.requestId ?? farm.newId(),
+    trace,
     heldBy: made.hold?.heldBy ?? null,
     heldReason: made.hold?.heldReason ?? null,
     station: request.station,

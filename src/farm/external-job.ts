@@ -32,6 +32,7 @@ export const openExternalJob = async (
   const isAlone = { route: null, onFailed: 'stop', reservation: null, requestedBotId: null, priority: 0 } as const;
   const isRunnable = { heldBy: null, heldReason: null, payloadType: null, payload: null } as const;
   const noLimits = { queueTimeoutMs: null, matchTimeoutMs: null, executionTimeoutMs: null, expiresAt: null } as const;
+  const trace = farm.tracer?.begin(null) ?? null;
   // Which tests it runs is the DUT's own affair.
   const work = { station, tests: [] };
   const asked = {
@@ -44,7 +45,7 @@ export const openExternalJob = async (
     deviceId,
     attemptsMax: 1,
   };
-  await insertJobs(db, [{ ...asked, ...isAlone, ...isRunnable, ...noLimits }]);
+  await insertJobs(db, [{ ...asked, ...isAlone, ...isRunnable, ...noLimits, trace }]);
   const lostAfterMs = farm.limits.external.silentMs;
   const granted = { id: farm.newId(), jobId, instance, sessionName: null, botId: peer, deviceId, station, attempt: 1 };
   const written = await insertLeases(db, [{ ...granted, gated: false, work: null, lostAfterMs }]);

@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import type { FarmEvent } from '../core/farm-event.ts';
 import type { Limits } from '../core/limits.ts';
 import type { Line } from '../core/line.ts';
+import type { Begun, Span } from '../core/trace.ts';
 import { type Queryable, inTransaction } from '../store/transaction.ts';
 
 /** Structured logging, as far as the farm needs it: facts first, then the sentence. */
@@ -49,6 +50,16 @@ export type Witness = {
   readonly missedNotify: () => void;
 };
 
+/** Whoever keeps traces. Told after the commit, as a witness is, and as unable to fail anything. */
+export type Tracer = {
+  /**
+   * A job's place in its caller's trace, or in a new one.
+   * @param traceparent as the caller sent it; null: it sent none.
+   */
+  readonly begin: (traceparent: string | null) => Begun;
+  readonly ended: (span: Span) => void;
+};
+
 /** The things that have a life or an identity and that use-cases share. */
 export type FarmSeams = {
   /** This process, as the database knows it. */
@@ -64,6 +75,8 @@ export type FarmSeams = {
   readonly lineOf: (instance: string) => Line | null;
   readonly log: Log;
   readonly witness: Witness;
+  /** Absent: nothing is traced, and traces that jobs carry rest. */
+  readonly tracer?: Tracer;
 };
 
 /**

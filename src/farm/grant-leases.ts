@@ -13,6 +13,7 @@ import type { Queryable } from '../store/transaction.ts';
 import type { FarmSeams } from './farm.ts';
 import { type Ledger, moveJob } from './ledger.ts';
 import type { GrantReport, Knows, SessionWrite } from './session-write.ts';
+import { waitSpan } from './trace-job.ts';
 
 type Looking = Seeker & { readonly write: SessionWrite };
 type Granting = NewLease & { readonly sessionName: string } & Pick<SessionWrite, 'freeSinceMs'>;
@@ -216,6 +217,7 @@ const note = (farm: FarmSeams, ledger: Ledger, lease: Granting, job: JobRow): vo
   const { instance, jobId, botId, deviceId, station, attempt } = lease;
   const facts = { station, attempt };
   ledger.events.push(farmEvent('LEASE_GRANTED', instance, { jobId, leaseId: lease.id, botId, deviceId, facts }));
+  ledger.spans.push(...waitSpan(job, lease, ledger.now));
   const queuedMs = ledger.now.getTime() - job.queuedAt.getTime();
   const notedMs = farm.clock.monotonicMs();
   const freeMs = lease.freeSinceMs === null ? 0 : notedMs - lease.freeSinceMs;

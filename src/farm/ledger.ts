@@ -6,6 +6,7 @@ import type { FarmEvent } from '../core/farm-event.ts';
 import { type JobEvent, type JobState, jobTable } from '../core/job.ts';
 import type { JobRow } from '../store/jobs.ts';
 import { updateJobs } from '../store/jobs.ts';
+import type { Span } from '../core/trace.ts';
 import { type LeaseRow, updateLeases } from '../store/leases.ts';
 import { settleDevices } from '../store/devices.ts';
 import { appendEvents } from '../store/farm-events.ts';
@@ -13,7 +14,7 @@ import { type CallToOwe, oweCalls } from '../store/owed-calls.ts';
 import { addTallies, type Tally } from '../store/tallies.ts';
 import { insertResults, type NewResult, type StoredResult } from '../store/test-results.ts';
 import type { Queryable } from '../store/transaction.ts';
-import type { Wake, Witness } from './farm.ts';
+import type { Tracer, Wake, Witness } from './farm.ts';
 
 export type Ledger = {
   /** The database's clock, read in this transaction. */
@@ -34,6 +35,7 @@ export type Ledger = {
   /** To be sent, and to be told, once the commit is in. */
   readonly wakes: Wake[];
   readonly tell: ((witness: Witness) => void)[];
+  readonly spans: Span[];
 };
 
 export const openLedger = (
@@ -62,6 +64,7 @@ export const openLedger = (
     tallies: [],
     wakes: [],
     tell: [],
+    spans: [],
   };
 };
 
@@ -148,10 +151,11 @@ export const writeLedger = async (db: Queryable, ledger: Ledger): Promise<void> 
 /** After the commit: who waits is woken, who counts is told. */
 export const announce = (
   ledger: Ledger,
-  farm: { readonly wake: (wakes: readonly Wake[]) => void; readonly witness: Witness },
+  farm: { readonly wake: (wakes: readonly Wake[]) => void; readonly witness: Witness; readonly tracer?: Tracer },
 ): void => {
   farm.witness.committed(ledger.events);
   for (const tell of ledger.tell) tell(farm.witness);
+  for (const span of ledger.spans) farm.tracer?.ended(span);
   const wakes: readonly Wake[] = ledger.calls.length > 0 ? [...ledger.wakes, { kind: 'lanes' }] : ledger.wakes;
   if (wakes.length > 0) farm.wake(wakes);
 };

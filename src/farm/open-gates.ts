@@ -57,7 +57,7 @@ const ask = (farm: Farm, ledger: Ledger, job: JobRow): void => {
   const words = 'asked the shopfloor for leave to start, and waits for the answer';
   if (!moveGate(farm, ledger, job, { event: 'ASKED', words })) return;
   const place = { instance, deviceId, jobId, leaseId: null, attempt: attempts + 1 };
-  ledger.calls.push({ ...callOfGate(station), ...place, id: farm.newId() });
+  ledger.calls.push({ ...callOfGate(station), ...place, id: farm.newId(), traceparent: job.traceparent });
 };
 
 /** The station is no longer gated, or the line has no shopfloor any more: nothing is left to wait for. */

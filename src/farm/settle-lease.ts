@@ -15,6 +15,7 @@ import type { LeaseRow } from '../store/leases.ts';
 import { advanceRoute, AWAITS_GATE } from './advance-route.ts';
 import type { FarmSeams } from './farm.ts';
 import { jobOf, type Ledger, moveJob, standingResults } from './ledger.ts';
+import { leaseSpans, traceparentOfCall } from './trace-job.ts';
 
 export type LeaseStep = {
   readonly event: LeaseEvent;
@@ -75,7 +76,8 @@ const attemptOf = (seams: SettleSeams, ledger: Ledger, lease: LeaseRow, tells = 
       if (!owes) return;
       for (const call of calls) {
         const { jobId, attempt, instance } = lease;
-        ledger.calls.push({ ...call, id: seams.newId(), instance, deviceId, jobId, leaseId: lease.id, attempt });
+        const of = { instance, deviceId, jobId, leaseId: lease.id, attempt };
+        ledger.calls.push({ ...call, id: seams.newId(), ...of, traceparent: traceparentOfCall(job, lease.id) });
       }
     },
   };
@@ -144,6 +146,7 @@ const close = (seams: SettleSeams, ledger: Ledger, attempt: Attempt, cell: Lease
   ledger.events.push(
     about(closedAs[cell.to], lease, { state: cell.to, why: step.why, attempt: lease.attempt, cause: step.event }),
   );
+  ledger.spans.push(...leaseSpans(job, lease, { at: ledger.now, verdict: judged?.verdict ?? null }));
   if (cell.unclean && lease.deviceId !== null) {
     ledger.settling.push({ id: lease.deviceId, forMs: seams.limits.jobs.dutGraceMs, reason: step.why });
   }
@@ -239,7 +242,7 @@ export const closeGate = (seams: SettleSeams, ledger: Ledger, job: JobRow, why: 
   job.gateClearedUntil = null;
   for (const call of callsOfEnd(ruleOf(line, station) ?? line.anyStation, station, null, why)) {
     const owed = { id: seams.newId(), instance, deviceId, jobId: job.id, leaseId: null, attempt: job.attempts + 1 };
-    ledger.calls.push({ ...call, ...owed });
+    ledger.calls.push({ ...call, ...owed, traceparent: traceparentOfCall(job, null) });
   }
 };
 

@@ -31,6 +31,7 @@ import { lineFor } from './instance.ts';
 import { knowDut } from './know-dut.ts';
 import { announce, type Ledger, openLedger, writeLedger, writeRows } from './ledger.ts';
 import { lockForMerge, mergeDeviceData } from './merge-device-data.ts';
+import { traceparentOfCall } from './trace-job.ts';
 
 export type TakenCall = {
   readonly instance: string;
@@ -223,7 +224,9 @@ const owe = (farm: Farm, ledger: Ledger, given: Taking & { readonly lease: Lease
   const { instance, deviceId, lease, call, said, line } = given;
   if (!hasShopfloor(line)) return null;
   const id = farm.newId();
-  const of = { jobId: lease?.jobId ?? null, leaseId: lease?.id ?? null, attempt: lease?.attempt ?? 0 };
+  const job = lease === null ? undefined : ledger.jobs.get(lease.jobId);
+  const traceparent = job === undefined || lease === null ? null : traceparentOfCall(job, lease.id);
+  const of = { jobId: lease?.jobId ?? null, leaseId: lease?.id ?? null, attempt: lease?.attempt ?? 0, traceparent };
   // A result names no station; its attempt does.
   ledger.calls.push({ ...call, ...of, id, instance, deviceId, station: lease?.station ?? call.station, said });
   return id;

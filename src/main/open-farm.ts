@@ -18,6 +18,7 @@ import { createMetrics, type Metrics } from '../metrics/metrics.ts';
 import { processClock } from '../process-clock.ts';
 import { createNotices } from '../store/notices.ts';
 import { openLead } from './open-lead.ts';
+import { openTracer } from './open-tracer.ts';
 import { createTickShow } from './show-ticks.ts';
 import type { Undo } from './undo.ts';
 import { VERSION } from './version.ts';
@@ -46,7 +47,7 @@ export const openFarm = async (
     metrics.close();
     return Promise.resolve();
   });
-  const seams: FarmSeams = {
+  const bare: FarmSeams = {
     replica: randomUUID(),
     pool,
     clock: processClock,
@@ -57,6 +58,8 @@ export const openFarm = async (
     log,
     witness: metrics.witness,
   };
+  const tracer = await openTracer(config, bare, undo);
+  const seams: FarmSeams = tracer === null ? bare : { ...bare, tracer };
   let ticker: Ticker | null = null;
   const hub = openHub(seams, url, () => {
     metrics.witness.missedNotify();

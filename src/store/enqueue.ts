@@ -2,6 +2,7 @@
 import type { ReservationTicket } from '../core/job-request.ts';
 import type { HeldBy } from '../core/job.ts';
 import type { StationWork } from '../core/station-work.ts';
+import type { Begun } from '../core/trace.ts';
 import type { Serial } from './devices.ts';
 import { asJson, type Queryable } from './transaction.ts';
 
@@ -183,6 +184,8 @@ export type NewJob = {
   readonly matchTimeoutMs: number | null;
   readonly executionTimeoutMs: number | null;
   readonly expiresAt: Date | null;
+  /** Null: not traced. */
+  readonly trace: Begun | null;
 };
 
 /** All deadlines are counted from one reading of the database's clock. */
@@ -193,18 +196,18 @@ export const insertJobs = async (db: Queryable, jobs: readonly NewJob[]): Promis
      insert into open_jobs (id, instance, request_id, state, held_by, held_reason, station, work, payload_type, payload,
                        requirement_id, device_id, requested_bot_id, priority, route, on_failed, attempts_max,
                        reservation, queue_deadline, match_deadline, execution_timeout_ms, expires_at, enqueued_at,
-                       queued_at)
+                       queued_at, traceparent)
      select r.id, r.instance, r."requestId", 'QUEUED', r."heldBy", r."heldReason", r.station, r.work,
             r."payloadType", decode(r.payload, 'base64'), r."requirementId", r."deviceId", r."requestedBotId",
             r.priority, r.route, r."onFailed", r."attemptsMax", r.reservation,
             clock.now + r."queueTimeoutMs" * interval '1 millisecond',
             clock.now + r."matchTimeoutMs" * interval '1 millisecond', r."executionTimeoutMs", r."expiresAt",
-            clock.now, clock.now
+            clock.now, clock.now, r.trace ->> 'traceparent'
      from clock cross join jsonb_to_recordset($1::jsonb) as r(
        id bigint, instance text, "requestId" text, "heldBy" text, "heldReason" text, station text, work jsonb,
        "payloadType" text, payload text, "requirementId" bigint, "deviceId" bigint, "requestedBotId" text,
        priority integer, route text, "onFailed" text, "attemptsMax" integer, reservation jsonb,
-       "queueTimeoutMs" bigint, "matchTimeoutMs" bigint, "executionTimeoutMs" bigint, "expiresAt" timestamptz)
+       "queueTimeoutMs" bigint, "matchTimeoutMs" bigint, "executionTimeoutMs" bigint, "expiresAt" timestamptz, trace jsonb)
      order by r.id`,
     [asJson(jobs)],
   );

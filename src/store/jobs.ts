@@ -23,6 +23,8 @@ export type JobRow = {
   /** One more for each that an outage of the farm's own has cost. */
   attemptsMax: number;
   readonly executionTimeoutMs: number | null;
+  /** Of the enqueueing; null: not traced. */
+  readonly traceparent: string | null;
   state: JobState;
   heldBy: HeldBy | null;
   heldReason: string | null;
@@ -53,7 +55,7 @@ export const JOB_COLUMNS = `
   j.held_reason as "heldReason", j.attempts, j.refusals, j.avoided_bots as "avoidedBots",
   j.gate_cleared_until as "gateClearedUntil", j.bot_id as "botId", j.cancel_reason as "cancelReason", j.verdict,
   j.failure, j.lease_code as "leaseCode", j.reason, j.result_type as "resultType", encode(j.result, 'base64') as result,
-  j.queued_at as "queuedAt", j.started_at as "startedAt", j.ended_at as "endedAt",
+  j.traceparent, j.queued_at as "queuedAt", j.started_at as "startedAt", j.ended_at as "endedAt",
   array(select t ->> 'testId' from jsonb_array_elements(j.work -> 'tests') t) as "testIds"`;
 
 /**
@@ -112,6 +114,7 @@ const writtenOf = ({
   route: _route,
   onFailed: _onFailed,
   executionTimeoutMs: _executionTimeoutMs,
+  traceparent: _traceparent,
   ...written
 }: JobRow) => written;
 

@@ -11,6 +11,8 @@ export type CallToOwe = OwedCall & {
   readonly attempt: number;
   /** What the DUT said of itself, of a call that it made by the factory door. */
   readonly said?: Readonly<Record<string, unknown>>;
+  /** Of what owes it; null or absent: not traced. */
+  readonly traceparent?: string | null;
 };
 
 /**
@@ -39,12 +41,13 @@ export const oweCalls = async (db: Queryable, calls: readonly CallToOwe[]): Prom
        returning l.device_id, l.next_position - grown.n as first
      )
      insert into unsettled_calls (id, instance, device_id, position, job_id, lease_id, attempt, method, station, test_id,
-                                  status, event, details, gate, said)
+                                  status, event, details, gate, said, traceparent)
      select r.id, r.instance, r."deviceId", taken.first + r."offset", r."jobId", r."leaseId", r.attempt, r.method,
-            r.station, r."testId", r.status, r.event, r.details, r.gate, r.said
+            r.station, r."testId", r.status, r.event, r.details, r.gate, r.said, r.traceparent
      from jsonb_to_recordset($2::jsonb) as r(
        id uuid, instance text, "deviceId" bigint, "offset" integer, "jobId" bigint, "leaseId" uuid, attempt integer,
-       method text, station text, "testId" text, status text, event text, details jsonb, gate boolean, said jsonb)
+       method text, station text, "testId" text, status text, event text, details jsonb, gate boolean, said jsonb,
+       traceparent text)
      join taken on taken.device_id = r."deviceId"`,
     [asJson([...perLane].map(([deviceId, n]) => ({ deviceId, n }))), asJson(placed)],
   );

@@ -21,6 +21,8 @@ export type HeadCall = OwedCall & {
   /** What the DUT said of itself with it; null: it made no such call. */
   readonly said: Readonly<Record<string, unknown>> | null;
   readonly owedAt: Date;
+  /** Of what owes it; null: not traced. */
+  readonly traceparent: string | null;
 };
 
 /** A head, and of which record it is to be rendered; null: it has its body. */
@@ -32,7 +34,7 @@ export const readHeads = async (db: Queryable, deviceIds: readonly number[]): Pr
   const { rows } = await db.query<HeadCall & { readonly record: DeviceRecord | null }>(
     `select c.id, c.instance, c.device_id as "deviceId", c.position, c.job_id as "jobId", c.lease_id as "leaseId", c.attempt,
             c.method, c.station, c.test_id as "testId", c.status, c.event, c.details, c.gate, c.body, c.sends, c.faults, c.said,
-            c.owed_at as "owedAt",
+            c.owed_at as "owedAt", c.traceparent,
             case when c.body is null then
               (select to_jsonb(record) from (select ${RECORD_COLUMNS} from devices d where d.id = c.device_id) record)
             end as record

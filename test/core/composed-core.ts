@@ -65,6 +65,7 @@ export const enqueued = ({ mode }: Setting): World => ({
     onFailed: 'stop',
     attemptsMax: ATTEMPTS_MAX,
     executionTimeoutMs: 60_000,
+    traceparent: null,
     state: 'QUEUED',
     heldBy: mode === 'gate' ? 'GATE_TURN' : null,
     heldReason: mode === 'gate' ? 'waits for its turn' : null,

@@ -80,10 +80,12 @@ const wireCallOf = (call: AnyCall, clock: Clock): WireCall => {
   });
   // A Date, or milliseconds of the same epoch; Infinity without one.
   const deadline = call.getDeadline().valueOf();
+  const traceparent = headerOf(call, 'traceparent');
   return {
     ...originOf(call),
     untilDeadlineMs: Number.isFinite(deadline) ? deadline - clock.now().getTime() : null,
     signal: gone.signal,
+    ...(traceparent === undefined ? {} : { traceparent }),
   };
 };
 

@@ -11,6 +11,8 @@ export type Call = {
   /** Where the call came from, `address:port`; for people. */
   readonly peer: string;
   readonly principal: Principal;
+  /** The caller's place in a trace, as it was sent; absent: it sent none. */
+  readonly traceparent?: string;
 };
 
 export type Unary<Q, R> = (request: Q, call: Call) => Promise<R>;

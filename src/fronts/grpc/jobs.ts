@@ -25,9 +25,10 @@ const read = async (farm: EnqueueingFarm, name: JobName): Promise<Job> => jobMes
 export const createJobs = (farm: EnqueueingFarm, closing: AbortSignal): HandlersOf<JobsService> => {
   const watch = createWatch(farm, closing);
   return {
-    enqueueJob: async (request) => jobMessageOf(await enqueueJob(farm, jobRequestOf(request))),
-    batchEnqueueJobs: async ({ requests }) => {
-      const jobs = await enqueueJobs(farm, requests.map(jobRequestOf));
+    enqueueJob: async (request, { traceparent = null }) =>
+      jobMessageOf(await enqueueJob(farm, jobRequestOf(request), traceparent)),
+    batchEnqueueJobs: async ({ requests }, { traceparent = null }) => {
+      const jobs = await enqueueJobs(farm, requests.map(jobRequestOf), traceparent);
       return { jobs: jobs.map(jobMessageOf) };
     },
     getJob: (request) => read(farm, nameOf(request)),

@@ -14,7 +14,7 @@ import { type Answer, refuse } from './refuse.ts';
 
 /** A call as it came off the wire. */
 export type WireCall = Origin &
-  Pick<Call, 'untilDeadlineMs'> & {
+  Pick<Call, 'untilDeadlineMs' | 'traceparent'> & {
     /** Aborts when the client is gone or its deadline has passed. */
     readonly signal: AbortSignal;
   };
@@ -92,8 +92,15 @@ const serve = async (
   const admitted = await admission.admit(verb, known, call, matter);
   const bounds = boundsOf(call, known);
   const { signal } = bounds;
-  const { untilDeadlineMs, peer } = call;
-  const asked: Call = { untilDeadlineMs, signal, peer, principal: known.principal };
+  const { untilDeadlineMs, peer, traceparent } = call;
+  const { principal } = known;
+  const asked: Call = {
+    untilDeadlineMs,
+    signal,
+    peer,
+    principal,
+    ...(traceparent === undefined ? {} : { traceparent }),
+  };
   /** What was changed before they ended is changed, and may be said; what was waited for may not. */
   const stillHolds = (): void => {
     if (waits && known.until.aborted) throw credentialsEnded(known.until);

@@ -23,7 +23,8 @@ import { instanceOfReservation } from './verbs.ts';
 
 /** @param closing aborts when the door closes: waits end then, with what is. */
 export const createReservations = (farm: EnqueueingFarm, closing: AbortSignal): HandlersOf<ReservationsService> => ({
-  createReservation: async (request) => reservationMessageOf(await createReservation(farm, askedOf(request))),
+  createReservation: async (request, { traceparent = null }) =>
+    reservationMessageOf(await createReservation(farm, askedOf(request), traceparent)),
   getReservation: async ({ name, waitSeconds }, call) => {
     const waitMs = waitOf(Number(waitSeconds) * 1000, call);
     const signal = AbortSignal.any([call.signal, closing]);

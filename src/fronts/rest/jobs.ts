@@ -1,4 +1,5 @@
 /** /api/v1/instances/{instance}/jobs */
+import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { cancelJob } from '../../farm/cancel-job.ts';
@@ -50,18 +51,20 @@ export const addJobs = (app: FastifyInstance, farm: EnqueueingFarm): void => {
       body: z.union([jobSchema, batchSchema]),
       gives: made(enqueued),
     }),
-    async ({ params, body }, reply) => {
+    async ({ params, body, headers }, reply) => {
       const instance = instanceOf(params);
+      const traceparent = traceparentIn(headers);
       reply.status(201);
       if (isBatch(body)) {
         const { jobs } = readBody(batchSchema, body);
         const made = await enqueueJobs(
           farm,
           jobs.map((each) => jobRequestOf(instance, each)),
+          traceparent,
         );
         return { jobs: made.map(jobJson) };
       }
-      const made = await enqueueJob(farm, jobRequestOf(instance, readBody(jobSchema, body)));
+      const made = await enqueueJob(farm, jobRequestOf(instance, readBody(jobSchema, body)), traceparent);
       reply.header('location', `/api/v1/instances/${instanceInPath(instance)}/jobs/${made.id}`);
       return jobJson(made);
     },
@@ -116,5 +119,9 @@ const addGates = (app: FastifyInstance, farm: EnqueueingFarm, show: (name: JobNa
     },
   );
 };
+
+/** Node joins several into one value, which is then none. */
+const traceparentIn = ({ traceparent }: IncomingHttpHeaders): string | null =>
+  typeof traceparent === 'string' ? traceparent : null;
 
 const isBatch = (body: unknown): boolean => typeof body === 'object' && body !== null && 'jobs' in body;

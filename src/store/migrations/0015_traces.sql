@@ -1,0 +1,7 @@
+-- The trace that a job belongs to, as W3C Trace Context writes it: carried in the row, so that any replica can go on with it.
+-- Old servers survive this: they leave both null, and a job without a trace is a job as before. A default of null rewrites nothing.
+
+-- Of the enqueueing; null: not traced.
+alter table jobs add column traceparent text;
+-- Of what owes the call, its lease or its job.
+alter table shopfloor_calls add column traceparent text;
