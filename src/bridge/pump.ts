@@ -6,7 +6,7 @@ import type { Farm } from '../farm/farm.ts';
 import { createGangway, type Gangway } from '../farm/gangway.ts';
 import type { CallToSend } from '../farm/journal-heads.ts';
 import { type CallRecorder, createCallRecorder } from '../farm/record-call.ts';
-import { sendSpan, traceOfSend } from '../farm/trace-job.ts';
+import { keptTraceId, sendSpan, traceField, traceOfSend } from '../farm/trace-job.ts';
 import { renderCall } from './render-call.ts';
 import type { Outcome, ShopfloorClient } from './shopfloor-client.ts';
 import { takeAnswer } from './take-answer.ts';
@@ -183,7 +183,7 @@ export class Pump {
     const work = this.#empty(shopfloor, first)
       .catch((error: unknown) => {
         this.#farm.log.error(
-          { err: error, call: first.call.id },
+          { err: error, call: first.call.id, ...traceField(first.call) },
           'a lane was dropped; it is taken again when its time is over',
         );
       })
@@ -251,7 +251,13 @@ export class Pump {
       shopfloor.upSinceMs = this.#now();
       this.#lookBy(shopfloor.upSinceMs);
     }
-    this.#farm.witness.called({ instance, method, outcome: outcome.kind, ms: this.#now() - startMs });
+    this.#farm.witness.called({
+      instance,
+      method,
+      outcome: outcome.kind,
+      ms: this.#now() - startMs,
+      traceId: keptTraceId(call),
+    });
     if (trace !== null && startedAt !== null) {
       const sent = { startedAt, endedAt: this.#farm.clock.now(), outcome: outcome.kind, failure: failureOf(outcome) };
       this.#farm.tracer?.ended(sendSpan(call, trace, sent));

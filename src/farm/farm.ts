@@ -14,37 +14,48 @@ export type Log = {
   readonly error: (facts: Readonly<Record<string, unknown>>, sentence: string) => void;
 };
 
+/** Of a job whose trace is kept: its id, so that a count can point to an example. Null or absent: there is none. */
+type Traced = { readonly traceId?: string | null };
+
 /** What has happened, for whoever counts or shows it. Never fails a transaction: it is told after the commit. */
 export type Witness = {
   readonly committed: (events: readonly FarmEvent[]) => void;
   /** A write for something no longer open, or through a session no longer attached. */
   readonly fenced: (what: 'lease' | 'session' | 'result') => void;
-  readonly granted: (grant: {
-    readonly instance: string;
-    readonly station: string;
-    readonly queuedMs: number;
-    /** For how long the job and the bot that got it have both waited; null: no bot did, the DUT runs it by itself. */
-    readonly matchMs: number | null;
-  }) => void;
-  readonly started: (start: { readonly instance: string; readonly station: string; readonly acceptMs: number }) => void;
-  readonly ended: (end: {
-    readonly instance: string;
-    readonly station: string;
-    readonly state: string;
-    readonly verdict: string | null;
-    readonly attempts: number;
-    /** From the last start; null when it never started. */
-    readonly runMs: number | null;
-  }) => void;
+  readonly granted: (
+    grant: Traced & {
+      readonly instance: string;
+      readonly station: string;
+      readonly queuedMs: number;
+      /** For how long the job and the bot that got it have both waited; null: no bot did, the DUT runs it by itself. */
+      readonly matchMs: number | null;
+    },
+  ) => void;
+  readonly started: (
+    start: Traced & { readonly instance: string; readonly station: string; readonly acceptMs: number },
+  ) => void;
+  readonly ended: (
+    end: Traced & {
+      readonly instance: string;
+      readonly station: string;
+      readonly state: string;
+      readonly verdict: string | null;
+      readonly attempts: number;
+      /** From the last start; null when it never started. */
+      readonly runMs: number | null;
+    },
+  ) => void;
   readonly flushed: (flush: { readonly rows: number; readonly ms: number }) => void;
   readonly pollParked: (instance: string) => void;
   readonly pollEnded: (poll: { readonly instance: string; readonly cause: string; readonly heldMs: number }) => void;
-  readonly called: (call: {
-    readonly instance: string;
-    readonly method: string;
-    readonly outcome: string;
-    readonly ms: number;
-  }) => void;
+  readonly called: (
+    call: Traced & {
+      readonly instance: string;
+      readonly method: string;
+      readonly outcome: string;
+      readonly ms: number;
+    },
+  ) => void;
   /** A call is settled: for how long it was owed while its shopfloor was up. */
   readonly delivered: (call: { readonly instance: string; readonly owedMs: number }) => void;
   readonly missedNotify: () => void;

@@ -13,7 +13,7 @@ import type { Queryable } from '../store/transaction.ts';
 import type { FarmSeams } from './farm.ts';
 import { type Ledger, moveJob } from './ledger.ts';
 import type { GrantReport, Knows, SessionWrite } from './session-write.ts';
-import { waitSpan } from './trace-job.ts';
+import { keptTraceId, waitSpan } from './trace-job.ts';
 
 type Looking = Seeker & { readonly write: SessionWrite };
 type Granting = NewLease & { readonly sessionName: string } & Pick<SessionWrite, 'freeSinceMs'>;
@@ -224,6 +224,6 @@ const note = (farm: FarmSeams, ledger: Ledger, lease: Granting, job: JobRow): vo
   ledger.tell.push((witness) => {
     // The commit is a part of what both have waited.
     const matchMs = Math.min(queuedMs, freeMs) + farm.clock.monotonicMs() - notedMs;
-    witness.granted({ instance, station, queuedMs, matchMs });
+    witness.granted({ instance, station, queuedMs, matchMs, traceId: keptTraceId(job) });
   });
 };

@@ -6,6 +6,7 @@ import { moveLanes, type OwnedLane } from '../store/lanes.ts';
 import { type HeadCall, type HeadToSend, journalSends } from '../store/shopfloor-calls.ts';
 import type { Queryable } from '../store/transaction.ts';
 import type { FarmSeams } from './farm.ts';
+import { traceField } from './trace-job.ts';
 
 /** A call in the bytes of its protocol; the farm knows none, so the bridge says how. Pure. */
 export type Render = (call: OwedCall, deviceData: Readonly<Record<string, unknown>>) => string;
@@ -58,7 +59,8 @@ const rendered = (
     // What the DUT said goes before what is remembered of it.
     return render(head, { ...dottedRecord(record), ...head.said });
   } catch (cause) {
-    farm.log.error({ err: cause, call: head.id, method: head.method }, 'a shopfloor call cannot be rendered');
+    const about = { call: head.id, method: head.method, ...traceField(head) };
+    farm.log.error({ err: cause, ...about }, 'a shopfloor call cannot be rendered');
     return null;
   }
 };

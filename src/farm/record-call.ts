@@ -20,6 +20,7 @@ import { type CallToSend, journalHeads, type Render } from './journal-heads.ts';
 import { announce, type Ledger, openLedger, writeLedger } from './ledger.ts';
 import { type DeviceReply, lockForMerge, mergeDeviceData } from './merge-device-data.ts';
 import { outageRefusal } from './outage.ts';
+import { traceField } from './trace-job.ts';
 
 /** What a shopfloor answered without a fault, freed of what no device may see. */
 export type Reply = {
@@ -91,15 +92,16 @@ const recordBare = async (
   cause: unknown,
 ): Promise<Recorded> => {
   const { id, method } = end.call;
+  const trace = traceField(end.call);
   farm.log.error(
-    { err: cause, call: id, method },
+    { err: cause, call: id, method, ...trace },
     'the answer to a shopfloor call could not be taken in; it is left out',
   );
   try {
     return await batcher.push({ ...end, reply: null });
   } catch (error) {
     farm.log.error(
-      { err: error, call: id, method },
+      { err: error, call: id, method, ...trace },
       'a send of a shopfloor call could not be recorded; its lane waits',
     );
     return { kind: 'fenced' };
@@ -198,7 +200,10 @@ const tell = (
     step.state === 'DELIVERED' ? 'CALL_DELIVERED' : step.state === 'DEAD' ? 'CALL_DEAD' : null;
   const { id, instance, jobId, leaseId, deviceId, method, station, testId } = end.call;
   if (dropped.length > 0) {
-    farm.log.warn({ call: id, instance, method, dropped: told(dropped) }, 'keys of a shopfloor answer were left out');
+    farm.log.warn(
+      { call: id, instance, method, ...traceField(end.call), dropped: told(dropped) },
+      'keys of a shopfloor answer were left out',
+    );
   }
   if (kind === null) return;
   const why = { words: end.words, dropped: dropped.length === 0 ? null : told(dropped) };

@@ -15,7 +15,7 @@ import type { LeaseRow } from '../store/leases.ts';
 import { advanceRoute, AWAITS_GATE } from './advance-route.ts';
 import type { FarmSeams } from './farm.ts';
 import { jobOf, type Ledger, moveJob, standingResults } from './ledger.ts';
-import { leaseSpans, traceparentOfCall } from './trace-job.ts';
+import { keptTraceId, leaseSpans, traceparentOfCall } from './trace-job.ts';
 
 export type LeaseStep = {
   readonly event: LeaseEvent;
@@ -112,7 +112,7 @@ const start = (ledger: Ledger, { lease, job, owe }: Attempt): void => {
   ledger.events.push(about('LEASE_STARTED', lease, { station: lease.station, attempt: lease.attempt }));
   const acceptMs = ledger.now.getTime() - lease.grantedAt.getTime();
   ledger.tell.push((witness) => {
-    witness.started({ instance: lease.instance, station: lease.station, acceptMs });
+    witness.started({ instance: lease.instance, station: lease.station, acceptMs, traceId: keptTraceId(job) });
   });
 };
 
@@ -292,7 +292,7 @@ export const endJob = (
   ledger.events.push(farmEvent(kind, instance, { jobId: job.id, botId: job.botId, deviceId: job.deviceId, facts }));
   const runMs = job.startedAt === null ? null : ledger.now.getTime() - job.startedAt.getTime();
   ledger.tell.push((witness) => {
-    witness.ended({ instance, station, state, verdict, attempts, runMs });
+    witness.ended({ instance, station, state, verdict, attempts, runMs, traceId: keptTraceId(job) });
   });
 };
 

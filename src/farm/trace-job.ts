@@ -56,6 +56,18 @@ export const leaseSpans = (
   return [whole, { ...run, ...shared, name: `run ${lease.station}`.trimEnd(), startedAt: lease.startedAt }];
 };
 
+/** To point people to the trace; null: there is none, or nobody keeps it. */
+export const keptTraceId = ({ traceparent }: TracedJob): string | null => {
+  const trace = toTrace(traceparent);
+  return trace?.isSampled === true ? trace.traceId : null;
+};
+
+/** For a line of the log. */
+export const traceField = (of: TracedJob): { readonly traceId?: string } => {
+  const traceId = keptTraceId(of);
+  return traceId === null ? {} : { traceId };
+};
+
 /** What a call is owed by: its lease, or where there is none its job. Null: not traced. */
 export const traceparentOfCall = ({ traceparent }: TracedJob, leaseId: string | null): string | null => {
   const parent = toTrace(traceparent);

@@ -11,6 +11,15 @@ export type Sample = {
   readonly name: string;
   readonly labels: Readonly<Record<string, string | number | undefined>>;
   readonly value: number;
+  /** Of a histogram's bucket: one observation that was counted there, and its trace. */
+  readonly exemplar?: Exemplar;
+};
+
+/** As prom-client has it; the timestamp in seconds. */
+export type Exemplar = {
+  readonly labelSet: Readonly<Record<string, string | number>>;
+  readonly value: number;
+  readonly timestamp: number;
 };
 
 /** The samples of a process, by the name of their metric. */
@@ -25,7 +34,10 @@ export type Family = {
 };
 
 export const render = (families: readonly Family[], format: Format): string => {
-  const lines = families.flatMap((family) => [...headOf(family, format), ...family.samples.map(sampleText)]);
+  const lines = families.flatMap((family) => [
+    ...headOf(family, format),
+    ...family.samples.map((sample) => sampleText(sample, format)),
+  ]);
   return [...lines, ...(format === 'openmetrics' ? ['# EOF'] : []), ''].join('\n');
 };
 
@@ -43,9 +55,15 @@ const headOf = ({ name, type, help }: Family, format: Format): readonly string[]
   ];
 };
 
-const sampleText = ({ name, labels, value }: Sample): string => {
+const sampleText = ({ name, labels, value, exemplar }: Sample, format: Format): string => {
   const pairs = Object.entries(labels).map(([label, said]) => `${label}="${labelText(label, said)}"`);
-  return `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${numberText(value)}`;
+  const line = `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${numberText(value)}`;
+  return exemplar === undefined || format === 'text' ? line : `${line} # ${exemplarText(exemplar)}`;
+};
+
+const exemplarText = ({ labelSet, value, timestamp }: Exemplar): string => {
+  const pairs = Object.entries(labelSet).map(([label, said]) => `${label}="${labelText(label, said)}"`);
+  return `{${pairs.join(',')}} ${numberText(value)} ${numberText(timestamp)}`;
 };
 
 const labelText = (label: string, said: string | number | undefined): string =>

@@ -1,7 +1,7 @@
 /** The table of declare.ts as living instruments. */
 import { Counter, Gauge, Histogram } from 'prom-client';
-import { declaredMetrics, type DeclaredMetric, type MetricName, type MetricTable } from './declare.ts';
-import type { Family, Page } from './exposition.ts';
+import { declaredMetrics, type DeclaredMetric, type MetricName, type MetricTable, withExemplars } from './declare.ts';
+import type { Exemplar, Family, Page } from './exposition.ts';
 
 type LabelOf<N extends MetricName> = MetricTable[N]['labels'][number];
 type InstrumentOf<N extends MetricName> = {
@@ -27,7 +27,7 @@ const instrument = ({ name, type, help, labels, buckets }: DeclaredMetric & { re
     case 'gauge':
       return new Gauge(parts);
     case 'histogram':
-      return new Histogram({ ...parts, buckets: [...(buckets ?? [])] });
+      return new Histogram({ ...parts, buckets: [...(buckets ?? [])], enableExemplars: withExemplars.has(name) });
   }
 };
 
@@ -55,8 +55,11 @@ const renamed = (sample: {
   readonly labels: Readonly<Record<string, string | number | undefined>>;
   readonly value: number;
   readonly metricName?: string;
+  readonly exemplar?: Exemplar | null;
 }) => ({
   labels: sample.labels,
   value: sample.value,
   ...(sample.metricName === undefined ? {} : { name: sample.metricName }),
+  // A bucket that nothing has been observed in has an empty one.
+  ...(sample.exemplar?.timestamp === undefined ? {} : { exemplar: sample.exemplar }),
 });

@@ -14,22 +14,23 @@ export const createWitness = (m: Instruments, bounds: LabelBounds): Witness => (
   fenced: (what) => {
     m.stationgrid_fenced_writes_total.inc({ what });
   },
-  granted: ({ queuedMs, matchMs, ...about }) => {
+  granted: ({ queuedMs, matchMs, traceId, ...about }) => {
     const work = bounds.work(about);
     m.stationgrid_leases_granted_total.inc(work);
-    m.stationgrid_queue_wait_seconds.observe(work, seconds(queuedMs));
-    if (matchMs !== null) m.stationgrid_match_wait_seconds.observe(work, seconds(matchMs));
+    m.stationgrid_queue_wait_seconds.observe(observation(work, queuedMs, traceId));
+    if (matchMs !== null) m.stationgrid_match_wait_seconds.observe(observation(work, matchMs, traceId));
   },
-  started: ({ acceptMs, ...about }) => {
-    m.stationgrid_assignment_latency_seconds.observe(bounds.work(about), seconds(acceptMs));
+  started: ({ acceptMs, traceId, ...about }) => {
+    m.stationgrid_assignment_latency_seconds.observe(observation(bounds.work(about), acceptMs, traceId));
   },
-  ended: ({ state, verdict, attempts, runMs, ...about }) => {
+  ended: ({ state, verdict, attempts, runMs, traceId, ...about }) => {
     const work = bounds.work(about);
     m.stationgrid_jobs_ended_total.inc({ ...work, state, verdict: verdict ?? '' });
     const firstPass = verdict === 'PASSED' && attempts === 1;
     // At 0 from the first end on, so that the yield of a station that never passes is 0 and not unknown.
     m.stationgrid_first_pass_total.inc(work, firstPass ? 1 : 0);
-    if (state === 'FINISHED' && runMs !== null) m.stationgrid_station_cycle_seconds.observe(work, seconds(runMs));
+    if (state === 'FINISHED' && runMs !== null)
+      m.stationgrid_station_cycle_seconds.observe(observation(work, runMs, traceId));
   },
   flushed: ({ rows, ms }) => {
     m.stationgrid_flush_rows.observe(rows);
@@ -43,10 +44,10 @@ export const createWitness = (m: Instruments, bounds: LabelBounds): Witness => (
     m.stationgrid_polls_parked.dec({ instance });
     m.stationgrid_poll_hold_seconds.observe({ instance, cause: oneOf(pollCauses, cause) }, seconds(heldMs));
   },
-  called: ({ instance: name, method, outcome, ms }) => {
+  called: ({ instance: name, method, outcome, ms, traceId }) => {
     const instance = bounds.instance(name);
     m.stationgrid_shopfloor_calls_total.inc({ instance, method, outcome });
-    m.stationgrid_shopfloor_call_seconds.observe({ instance, method }, seconds(ms));
+    m.stationgrid_shopfloor_call_seconds.observe(observation({ instance, method }, ms, traceId));
   },
   delivered: ({ instance, owedMs }) => {
     m.stationgrid_delivery_seconds.observe({ instance: bounds.instance(instance) }, seconds(owedMs));
@@ -54,6 +55,13 @@ export const createWitness = (m: Instruments, bounds: LabelBounds): Witness => (
   missedNotify: () => {
     m.stationgrid_missed_wakes_total.inc();
   },
+});
+
+/** As histograms with exemplars take it; without a trace there is none. */
+const observation = <L>(labels: L, ms: number, traceId: string | null | undefined) => ({
+  labels,
+  value: seconds(ms),
+  exemplarLabels: traceId === null || traceId === undefined ? {} : { trace_id: traceId },
 });
 
 /** A database's clock that is set back must not make a negative observation, which would make a sum fall. */

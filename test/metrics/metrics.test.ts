@@ -239,3 +239,16 @@ test('a gauge that the tick sets again forgets what is gone', async () => {
   );
   expect(await linesOf('stationgrid_owed_calls')).toEqual([]);
 });
+
+test('a bucket points to the trace of what it counted, in OpenMetrics alone', async () => {
+  const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+  const grant = { instance: 'line-1', station: 'SMT', queuedMs: 30 };
+  metrics.witness.granted({ ...grant, traceId });
+  metrics.witness.granted({ ...grant, queuedMs: 300, traceId: null });
+  const exemplars = (await metrics.text(OPENMETRICS)).split('\n').filter((line) => line.includes(' # {'));
+  expect(exemplars).toHaveLength(1);
+  expect(exemplars[0]).toMatch(
+    /^stationgrid_queue_wait_seconds_bucket\{.*le="0\.05".*\} 1 # \{trace_id="4bf92f3577b34da6a3ce929d0e0e4736"\} 0\.03 \d+(\.\d+)?$/,
+  );
+  expect(await metrics.text(undefined)).not.toContain(' # {');
+});
