@@ -3,9 +3,11 @@ import { type Span, spanIdOf, type Trace, toTrace, traceparentOf } from '../core
 import type { NewJob } from '../store/enqueue.ts';
 import type { JobRow } from '../store/jobs.ts';
 import type { LeaseRow } from '../store/leases.ts';
+import type { HeadCall } from '../store/shopfloor-calls.ts';
 import type { Farm } from './farm.ts';
-import type { CallToSend } from './journal-heads.ts';
 
+/** A call with the number of its send. */
+type SentCall = Omit<HeadCall, 'body'> & { readonly number: number };
 type TracedJob = Pick<JobRow, 'traceparent'>;
 
 const LEASE = 'lease';
@@ -78,7 +80,7 @@ export const traceparentOfCall = ({ traceparent }: TracedJob, leaseId: string | 
 /** One send of a call, which the shopfloor is told the place of. Null: not traced, or not here. */
 export const traceOfSend = (
   farm: Pick<Farm, 'tracer'>,
-  { id, number, traceparent }: Pick<CallToSend, 'id' | 'number' | 'traceparent'>,
+  { id, number, traceparent }: Pick<SentCall, 'id' | 'number' | 'traceparent'>,
 ): Trace | null => {
   const parent = farm.tracer === undefined ? null : toTrace(traceparent);
   return parent && { ...parent, spanId: spanIdOf(id, `send ${String(number)}`) };
@@ -86,7 +88,7 @@ export const traceOfSend = (
 
 /** @param failure null: the shopfloor answered. */
 export const sendSpan = (
-  call: CallToSend,
+  call: SentCall,
   trace: Trace,
   sent: { readonly startedAt: Date; readonly endedAt: Date; readonly outcome: string; readonly failure: string | null },
 ): Span => {
