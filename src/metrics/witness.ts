@@ -57,8 +57,10 @@ export const createWitness = (m: Instruments, bounds: LabelBounds): Witness => (
   },
 });
 
+type Observation<L> = { labels: L; value: number; exemplarLabels: Record<string, string> };
+
 /** As histograms with exemplars take it; without a trace there is none. */
-const observation = <L>(labels: L, ms: number, traceId: string | null | undefined) => ({
+const observation = <L>(labels: L, ms: number, traceId: string | null | undefined): Observation<L> => ({
   labels,
   value: seconds(ms),
   exemplarLabels: traceId === null || traceId === undefined ? {} : { trace_id: traceId },
