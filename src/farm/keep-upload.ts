@@ -22,20 +22,24 @@ export type FileUpload = Omit<UploadRow, 'startsAt' | 'adopted' | 'path' | 'kind
 /**
  * Repeating it is harmless: a report that says the same of the same DUT is there once, and so is what an aux log's name
  * shows already.
- * @param place gives it its name, on disk and for good; may be asked again when the commit is.
+ * @param place gives it its name, on disk and for good; may be asked again when the commit is. Where a name is to show the latest
+ * it must be sure that nobody has changed it since: what it is given throws when the session, and with it our turn, is over.
  * @throws Refusal LIMIT_REACHED; whatever `place` throws.
  */
 export const keepUpload = (
   farm: FarmSeams,
   upload: FileUpload,
-  place: () => Promise<string>,
+  place: (isOurTurn: () => Promise<void>) => Promise<string>,
 ): Promise<'kept' | 'repeated'> => {
   const { pathOf, ...known } = upload;
   return transact(farm, async (db) => {
     await lockUploads(db, upload.depot, pathOf ?? meaningOf(upload));
     if (await isRepeat(db, upload)) return 'repeated';
     await checkQuota(farm, db, upload);
-    const path = await place();
+    // Whatever it answers: that it answers proves that the lock was held until then.
+    const path = await place(async () => {
+      await isRepeat(db, upload);
+    });
     await insertUploads(db, [{ ...known, path, startsAt: null, adopted: false }]);
     return 'kept';
   });

@@ -37,8 +37,11 @@ export type DepotSeams = {
 };
 
 export type Placing = {
-  /** Gives the file its name, for good, and says it. Asking again gives the same. */
-  readonly place: () => Promise<string>;
+  /**
+   * Gives the file its name, for good, and says it. Asking again gives the same.
+   * @param isOurTurn throws when another may have changed what shows the latest.
+   */
+  readonly place: (isOurTurn: () => Promise<void>) => Promise<string>;
   /** To be told when it is on record, or when nobody knows: then the next start finds out. */
   readonly over: (isRecorded: boolean) => Promise<void>;
 };
@@ -102,17 +105,20 @@ export const openDepot = async (seams: DepotSeams): Promise<Depot> => {
         if (there?.size !== received.bytes) await received.moveTo(join(root, blob));
         await syncFolder(dirname(join(root, blob)));
       };
-      const name = async (): Promise<string> => {
+      const name = async (isOurTurn: () => Promise<void>): Promise<string> => {
         await keepBlob();
-        return typeof where === 'string'
-          ? await showLatest(root, blob, { path: where, by: `${own(noted.id)}.link` })
-          : await nameReport(root, blob, { report: where, by: `${own(noted.id)}.copy` });
+        if (typeof where !== 'string') return nameReport(root, blob, { report: where, by: `${own(noted.id)}.copy` });
+        return locks.alone(where, async (stillMine) => {
+          await isOurTurn();
+          stillMine();
+          return showLatest(root, blob, { path: where, by: `${own(noted.id)}.link` });
+        });
       };
       return {
-        place: () =>
-          name().catch((error: unknown) => {
+        place: (isOurTurn) =>
+          name(isOurTurn).catch((error: unknown) => {
             // The content was there already, and whoever clears up after a crash has just found it without a name.
-            if (codeOf(error) === 'ENOENT') return name();
+            if (codeOf(error) === 'ENOENT') return name(isOurTurn);
             throw error;
           }),
         over: async (isRecorded) => {

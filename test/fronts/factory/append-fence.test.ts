@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import { type AppendedFile, appendUploads } from '../../../src/farm/append-uploads.ts';
+import { keepUpload } from '../../../src/farm/keep-upload.ts';
 import { encodeCall } from '../../../src/wire/xml-rpc.ts';
 import { holdFile } from '../../uploads/held-file.ts';
 import { openFactory, type TestFactory } from './open-factory.ts';
@@ -13,6 +14,7 @@ afterEach(async () => {
 });
 
 const PATH = 'umpire_data/eventlog/20261122/log';
+const noName = { serial: null, stage: null, reportName: null };
 const TRUE = { kind: 'value', value: true };
 const bytes = (text: string) => new Uint8Array(Buffer.from(text));
 
@@ -122,4 +124,25 @@ test('a process that holds a file and lives makes the others come again; once it
   expect(await factory.call('UploadEvent', 'log', bytes('one;'))).toEqual(TRUE);
   expect(log(factory)).toBe('one;');
   expect(factory.files('locks').size).toBe(0);
+});
+
+test('before it shows the latest of an aux log: it shows nothing', async () => {
+  const [one, other] = await openTwo();
+  const path = 'umpire_data/aux_log/20261122/aux';
+  const text = 'first';
+  const receiving = one.depot.receive();
+  receiving.write(bytes(text));
+  const received = await receiving.end();
+  await received.settle();
+  const said = { id: randomUUID(), instance: 'line-1', kind: 'AUX_LOG', ...noName, peer: '10.0.0.1' } as const;
+  const noted = { ...said, bytes: text.length, sha256: received.sha256 };
+  const placing = one.depot.placing(received, path, noted);
+  const keeping = keepUpload(one.farm, { ...noted, depot: one.depot.id, pathOf: path }, async (isOurTurn) => {
+    await endSession(one);
+    expect(await other.call('SaveAuxLog', 'aux', bytes('second'))).toEqual(TRUE);
+    return placing.place(isOurTurn);
+  });
+  await expect(keeping).rejects.toThrow();
+  await placing.over(false);
+  expect([...one.files('umpire_data/aux_log').values()]).toEqual(['second']);
 });
