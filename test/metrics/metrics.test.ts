@@ -242,7 +242,7 @@ test('a gauge that the tick sets again forgets what is gone', async () => {
 
 test('a bucket points to the trace of what it counted, in OpenMetrics alone', async () => {
   const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
-  const grant = { instance: 'line-1', station: 'SMT', queuedMs: 30 };
+  const grant = { instance: 'line-1', station: 'SMT', queuedMs: 30, matchMs: null };
   metrics.witness.granted({ ...grant, traceId });
   metrics.witness.granted({ ...grant, queuedMs: 300, traceId: null });
   const exemplars = (await metrics.text(OPENMETRICS)).split('\n').filter((line) => line.includes(' # {'));
