@@ -18,7 +18,7 @@ export const createWitness = (m: Instruments, bounds: LabelBounds): Witness => (
     const work = bounds.work(about);
     m.stationgrid_leases_granted_total.inc(work);
     m.stationgrid_queue_wait_seconds.observe(observation(work, queuedMs, traceId));
-    if (matchMs !== null) m.stationgrid_match_wait_seconds.observe(observation(work, matchMs, traceId));
+    if (matchMs !== null) m.stationgrid_match_wait_seconds.observe(work, seconds(matchMs));
   },
   started: ({ acceptMs, traceId, ...about }) => {
     m.stationgrid_assignment_latency_seconds.observe(observation(bounds.work(about), acceptMs, traceId));

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { toScaling } from '../../src/fronts/grpc/to-scaling.ts';
 import {
   chart,
   type Container,
@@ -179,6 +180,30 @@ test('a change of the configuration replaces the pods, and so does one of a file
   expect(await checksum(['--set', 'replicas=3'])).toBe(usual);
 });
 
+test('KEDA is told what the scaler of the farm takes', () => {
+  const scaled = valuesNames.flatMap(objectsWith).filter(({ kind }) => kind === 'ScaledObject');
+  expect(scaled.length).toBeGreaterThan(0);
+  for (const { spec } of scaled) {
+    const { triggers } = toTriggers(spec);
+    expect(triggers).toHaveLength(1);
+    expect(triggers[0]?.type).toBe('external-push');
+    const { asked, jobsPerBot } = toScaling({ scalerMetadata: triggers[0]?.metadata ?? {} });
+    expect(asked).toMatchObject({ instance: 'line-1', bots: 'farm-stationgrid-bot-*' });
+    expect(jobsPerBot).toBeGreaterThan(0);
+  }
+});
+
+test('each alert says where its page is kept', async () => {
+  const words = ['--set', 'monitoring.prometheusRule.runbookUrl=https://wiki.example/'];
+  const [rule] = objectsOf(await render(helm, 'everything-on', words)).filter(({ kind }) => kind === 'PrometheusRule');
+  const alerts = toGroups(rule?.spec?.['groups'])
+    .flatMap(({ rules }) => rules)
+    .filter(({ alert }) => alert !== undefined);
+  expect(alerts.length).toBeGreaterThan(0);
+  for (const { alert, annotations } of alerts)
+    expect(annotations?.['runbook_url'], alert).toMatch(/^https:\/\/wiki\.example\/[\w-]+\.md$/);
+});
+
 test('each alert carries the labels that the values want, and the rules stand as they are in the file', () => {
   const [rule] = objectsWith('everything-on').filter(({ kind }) => kind === 'PrometheusRule');
   const groups = toGroups(rule?.spec?.['groups']);
@@ -267,7 +292,11 @@ type Verdict = {
   readonly summary: Readonly<Record<'valid' | 'invalid' | 'errors' | 'skipped', number>>;
 };
 type Groups = readonly {
-  readonly rules: readonly { readonly alert?: string; readonly labels?: Readonly<Record<string, string>> }[];
+  readonly rules: readonly {
+    readonly alert?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  }[];
 }[];
 
 function toVerdict(parsed: unknown): Verdict {
@@ -281,6 +310,10 @@ function toPrinted(error: unknown): { readonly stdout: string } {
 }
 function toGroups(groups: unknown): Groups {
   return groups as Groups;
+}
+type Trigger = { readonly type: string; readonly metadata: Record<string, string> };
+function toTriggers(spec: unknown): { readonly triggers: readonly Trigger[] } {
+  return spec as { readonly triggers: readonly Trigger[] };
 }
 function toRules(parsed: unknown): { readonly groups: unknown } {
   return parsed as { readonly groups: unknown };
