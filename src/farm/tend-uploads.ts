@@ -1,6 +1,8 @@
 /** Forgets uploads past their time, and measures what their folder holds. For whichever replica has the folder. */
 import { readKnownPaths, lockUploads } from '../store/uploads.ts';
 import { deleteOldUploads, readBytesOfDepot, readOldPaths, readUnnamed } from '../store/old-uploads.ts';
+import { defaultLimits } from '../core/limits.ts';
+import { isOutage } from '../store/outage.ts';
 import { type FarmSeams, transact } from './farm.ts';
 
 /** The folder, as far as this needs it. */
@@ -16,6 +18,10 @@ export type TendedFolder = {
   readonly measured: (bytes: number) => Promise<void>;
 };
 
+/** The defaults: uploads are kept for ever, as many as the disk takes. */
+const { keepDays: FOR_EVER_DAYS, folderBytesMax: NO_LIMIT_BYTES } = defaultLimits.uploads;
+const isForEver = (keepDays: number): boolean => keepDays >= FOR_EVER_DAYS;
+
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** Twice at once is as once. @returns how many names, and how many logs, went. */
@@ -26,14 +32,25 @@ export const tendUploads = async (
 ): Promise<{ readonly names: number; readonly logs: number }> => {
   const { keepDays, forgottenMax } = farm.limits.uploads;
   const old = { depot: folder.id, keepDays };
-  const paths = await readOldPaths(farm.pool, old, forgottenMax);
+  const paths = isForEver(keepDays) ? [] : await readOldPaths(farm.pool, old, forgottenMax);
   let names = 0;
   for (const path of paths) {
     if (signal.aborted) break;
-    if (await forget(farm, folder, path)) names += 1;
+    if (await forgetIfItGoes(farm, folder, path)) names += 1;
   }
   const logs = await measure(farm, folder, new Date(farm.clock.now().getTime() - keepDays * DAY_MS));
   return { names, logs };
+};
+
+/** One that does not go, as where a person has put a folder in its place, keeps no other. */
+const forgetIfItGoes = async (farm: FarmSeams, folder: TendedFolder, path: string): Promise<boolean> => {
+  try {
+    return await forget(farm, folder, path);
+  } catch (error) {
+    if (isOutage(error)) throw error;
+    farm.log.warn({ err: error, path }, 'an upload past its time could not be forgotten; it is tried again');
+    return false;
+  }
 };
 
 /** Forgets nothing. */
@@ -43,6 +60,12 @@ export const measureUploads = async (farm: FarmSeams, folder: TendedFolder): Pro
 
 /** @returns how many logs went, which were older. */
 const measure = async (farm: FarmSeams, folder: TendedFolder, olderThan: Date): Promise<number> => {
+  const { keepDays, folderBytesMax } = farm.limits.uploads;
+  if (isForEver(keepDays) && folderBytesMax >= NO_LIMIT_BYTES) {
+    // Adding up takes as long as there is much, and where nothing is limited but by the disk nobody needs to know.
+    await folder.measured(0);
+    return 0;
+  }
   const { removed, leftBytes } = await folder.forgotten.logs(olderThan);
   await folder.measured((await readBytesOfDepot(farm.pool, folder.id)) + leftBytes);
   return removed;

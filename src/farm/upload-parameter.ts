@@ -16,13 +16,14 @@ export type ParameterUpload = ParameterContent & {
 };
 
 /**
- * Its content is kept already. One that the path has had before is that version still: repeating it is harmless.
+ * @param keep keeps its content for good. One that the path has had before is that version still: repeating it is harmless.
  * @throws Refusal INVALID; LIMIT_REACHED.
  */
 export const uploadParameter = (
   farm: FarmSeams,
   { depot }: ParameterShelf,
   upload: ParameterUpload,
+  keep: () => Promise<void>,
 ): Promise<{ readonly version: number; readonly isNew: boolean }> => {
   const { instance, bytes, sha256, by: madeBy } = upload;
   const path = parameterPath(upload.path);
@@ -31,12 +32,16 @@ export const uploadParameter = (
     await lockUploads(db, depot, parameterLock(path));
     const versions = await readVersions(db, { depot, path });
     const same = versions.find((version) => version.sha256 === sha256);
-    if (same !== undefined) return { version: same.version, isNew: false };
+    if (same !== undefined) {
+      await keep();
+      return { version: same.version, isNew: false };
+    }
     const { versionsMax, pathsMax } = farm.limits.parameters;
     if (versions.length >= versionsMax)
       throw tooMany(`versions of ${JSON.stringify(path)}`, 'versionsMax', versionsMax);
     if (versions.length === 0 && (await countParameters(db, depot)) >= pathsMax)
       throw tooMany('parameters', 'pathsMax', pathsMax);
+    await keep();
     const made = { depot, path, instance, bytes, sha256, origin: 'UPLOADED', note, madeBy } as const;
     return { version: await insertVersion(db, made), isNew: true };
   });

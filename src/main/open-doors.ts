@@ -80,7 +80,7 @@ export const openDoors = async (
     await grpc.stop();
   });
   const depot = await openFactoryFolder(config, home);
-  if (depot !== null) await tendFolder(home, depot, undo);
+  if (depot !== null) tendFolder(home, depot, undo);
   const http = await serveHttp({
     ...operations,
     home,

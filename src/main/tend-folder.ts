@@ -4,8 +4,8 @@ import { measureUploads, tendUploads } from '../farm/tend-uploads.ts';
 import type { Depot } from '../uploads/depot.ts';
 import type { Undo } from './undo.ts';
 
-/** Resolves when it is known what the folder holds, before anything is taken. */
-export const tendFolder = async (home: Home, depot: Depot, undo: Undo): Promise<void> => {
+/** What the folder holds is measured beside the work: with millions of logs that takes minutes. */
+export const tendFolder = (home: Home, depot: Depot, undo: Undo): void => {
   const { clock, limits, log } = home;
   const stopping = new AbortController();
   const folder = {
@@ -27,12 +27,12 @@ export const tendFolder = async (home: Home, depot: Depot, undo: Undo): Promise<
   };
   const isOver = (): boolean => stopping.signal.aborted;
   const go = async (): Promise<void> => {
+    await attempt(() => measureUploads(home, folder));
     while (!isOver()) {
       await clock.sleep(limits.uploads.checkMs, stopping.signal);
       if (!isOver()) await attempt(tend);
     }
   };
-  await attempt(() => measureUploads(home, folder));
   const going = go();
   undo.push(async () => {
     stopping.abort();

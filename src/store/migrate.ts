@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import type { ClientBase } from 'pg';
 import { CannotStart } from '../core/cannot-start.ts';
+import { sqlState } from './transaction.ts';
 
 /** Advisory lock key, any constant of our own: one replica migrates, the others wait and find nothing to do. */
 const MIGRATION_LOCK = 7_401_936_001n;
@@ -56,7 +57,7 @@ export async function migrate(client: ClientBase, options: MigrateOptions = {}):
     const status = await migrationStatus(client, options);
     refuseStrangeHistory(status);
     await openBook(client, status.pending);
-    for (const migration of status.pending) await apply(client, migration, options.applicationRole);
+    for (const migration of status.pending) await applyPatiently(client, migration, options.applicationRole);
     // Where there was nothing to apply, the role may still be new.
     if (options.applicationRole !== undefined) await grantFarm(client, options.applicationRole, false);
     return status.pending;
@@ -151,6 +152,31 @@ function listed(migrations: readonly Pick<Migration, 'number' | 'name'>[]): stri
 }
 
 /** With its grants in one transaction: a start that is killed in between would find nothing left to do. */
+/** Of a migration that says how long it waits for a lock: SQLSTATE lock_not_available. */
+const LOCKED = '55P03';
+/** Ten minutes of trying, with the farm at work between two tries. */
+const LOCK_TRIES_MAX = 300;
+const LOCK_PAUSE = 'select pg_sleep(1)';
+
+/** @throws CannotStart when somebody reads a table for too long. */
+async function applyPatiently(client: ClientBase, migration: Migration, applicationRole?: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await apply(client, migration, applicationRole);
+      return;
+    } catch (error) {
+      if (!(error instanceof Error) || sqlState(error.cause) !== LOCKED) throw error;
+      if (tries >= LOCK_TRIES_MAX)
+        throw new CannotStart(
+          `${error.message}. Somebody has read a table of the farm all the while, such as a backup or a forgotten session: ` +
+            'wait for it or end it (pg_stat_activity shows it), then start again.',
+          { cause: error },
+        );
+      await client.query(LOCK_PAUSE);
+    }
+  }
+}
+
 async function apply(
   client: ClientBase,
   { number, name, sha256, sql }: Migration,

@@ -16,7 +16,7 @@ export type QueueHead = {
 /** Those that have waited the longest; each is held beside the bots at home here. */
 const HEADS_MAX = 200;
 
-/** The queues of requirement sets, and those of DUTs. Work for one named bot is in neither. */
+/** The queues of requirement sets, and those of DUTs that are ready for one. Work for one named bot is in neither. */
 export const readQueueHeads = async (
   db: Queryable,
   queues: { readonly requirementIds: readonly number[]; readonly deviceIds: readonly number[] },
@@ -37,6 +37,9 @@ export const readQueueHeads = async (
        select j.* from unnest($2::bigint[]) as w(id) cross join lateral (
          select instance, station, requirement_id, device_id, avoided_bots, queued_at from open_jobs
          where device_id = w.id and state = 'QUEUED' and held_by is null and requested_bot_id is null
+           and not exists (select from open_leases l where l.device_id = w.id)
+           and not exists (select from devices d
+             where d.id = w.id and (d.held_reason is not null or d.settling_until > farm_now()))
          order by gate_cleared_until is null, priority, id limit 1) j
      ) h join requirements q on q.id = h.requirement_id
      order by h.queued_at limit ${String(HEADS_MAX)}`,

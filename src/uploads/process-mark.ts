@@ -1,6 +1,7 @@
 /** Which process this is, so that others on the machine can tell whether it still runs: its number alone is soon another's. */
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { codeOf } from './disk.ts';
 
 export type ProcessMark = {
   /** One boot of one kernel, and the space of its process numbers: a container has one of its own. */
@@ -13,14 +14,17 @@ export type ProcessMark = {
 export const ownMark = async (): Promise<ProcessMark> => ({
   machine: await machineMark(),
   pid: process.pid,
-  startedAt: (await startOf(process.pid)) ?? '',
+  startedAt: (await startOf(process.pid).catch(() => null)) ?? '',
 });
 
 /** Null: it runs, or ran, where nobody can see it from here. */
 export const isOver = async (mark: ProcessMark, own: ProcessMark): Promise<boolean | null> => {
   if (mark.machine !== own.machine) return null;
   if (own.startedAt === '') return !answers(mark.pid);
-  return (await startOf(mark.pid)) !== mark.startedAt;
+  return startOf(mark.pid).then(
+    (startedAt) => startedAt !== mark.startedAt,
+    () => null,
+  );
 };
 
 const machineMark = async (): Promise<string> => {
@@ -38,9 +42,15 @@ const START_TIME = 19;
 /** Zombie, dead: it writes nothing any more. */
 const ENDED = new Set(['Z', 'X']);
 
+const GONE: ReadonlySet<unknown> = new Set(['ENOENT', 'ESRCH']);
+
 /** Null: there is no such process, or it has ended. */
 const startOf = async (pid: number): Promise<string | null> => {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch((error: unknown) => {
+    // Anything else, as where too many files are open, says nothing of that process.
+    if (!GONE.has(codeOf(error))) throw error;
+    return null;
+  });
   const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
   return ENDED.has(fields[STATE] ?? '') ? null : (fields[START_TIME] ?? null);
 };

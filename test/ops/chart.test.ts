@@ -269,6 +269,7 @@ test.for<[words: string, said: RegExp]>([
   ['config.doors.grpc=0.0.0.0:1', /config\.doors\.grpc: the chart opens the doors/],
   ['ingress.enabled=true', /ingress\.grpc\.host: give it/],
   ['gateway.enabled=true', /gateway\.parentRefs: name your Gateway/],
+  ['config.doors.factory=0.0.0.0:8080', /dataVolume: what DUTs upload would be gone/],
   ['podDisruptionBudget.minAvailable=1', /podDisruptionBudget\.maxUnavailable: give it or/],
   ['autoscaling.enabled=true,autoscaling.minReplicas=9', /autoscaling\.maxReplicas: is smaller/],
   ['bots.enabled=true', /bots\.tokensSecret: name the Secret/],

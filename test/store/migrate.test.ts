@@ -101,6 +101,19 @@ describe('migrate', () => {
     expect((await migrationStatus(client, { folder: files() })).pending.map(({ number }) => number)).toEqual([3]);
   });
 
+  it('waits for whoever reads a table without making others wait behind it', async () => {
+    await migrate(await owner(), { folder: files() });
+    const sql = `set local lock_timeout = '20ms'; alter table first add column m text;`;
+    await writeFile(join(folder, '0003_third.sql'), sql);
+    const [reader, writer] = [await owner(), await owner()];
+    await reader.query('begin; select from first');
+    const migrating = migrate(await owner(), { folder: files() });
+    // Each gets in between two tries, however long the reader stays.
+    for (let n = 0; n < 20; n += 1) await writer.query('update first set n = n');
+    await reader.query('commit');
+    expect((await migrating).map(({ number }) => number)).toEqual([3]);
+  });
+
   it('refuses a migration from the future', async () => {
     const client = await owner();
     await migrate(client, { folder: files() });

@@ -26,6 +26,9 @@
 {{- fail (printf "config.doors.%s: the chart opens the doors; leave it out (service.grpcPort and service.httpPort say where others reach them)" $door) }}
 {{- end }}
 {{- end }}
+{{- if and ($values.config.doors | default dict).factory (or (not $values.dataVolume) (hasKey $values.dataVolume "emptyDir")) }}
+{{- fail "dataVolume: what DUTs upload would be gone with its pod; give a claim that outlives it, such as { persistentVolumeClaim: { claimName: farm-uploads } }" }}
+{{- end }}
 {{- if and $values.ingress.enabled (not (or $values.ingress.grpc.host $values.ingress.http.host)) }}
 {{- fail "ingress.grpc.host: give it or ingress.http.host, or set ingress.enabled to false" }}
 {{- end }}

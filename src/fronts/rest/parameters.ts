@@ -92,10 +92,11 @@ export const addParameters = (app: FastifyInstance, farm: Farm, open: ParameterD
       const received = await onDisk(takeIn(depot, toContent(body), farm.limits.parameters.fileBytesMax));
       try {
         checkHash(received, sha256);
-        await onDisk(depot.parameters.keep(received));
         const content = { sha256: received.sha256, bytes: received.bytes };
         const by = callerOf(request);
-        const made = await uploadParameter(farm, shelf, { ...content, instance, path, note, by });
+        const made = await onDisk(
+          uploadParameter(farm, shelf, { ...content, instance, path, note, by }, () => depot.parameters.keep(received)),
+        );
         return await reply.status(made.isNew ? 201 : 200).send({ path, version: made.version, ...content });
       } finally {
         await received.discard();

@@ -59,6 +59,8 @@ const createPlaces = ({ limits }: Seams): ((request: FastifyRequest, reply: Fast
   const byCaller = new Map<string, number>();
   let open = 0;
   return (request, { raw }) => {
+    // The reader left before it was known who it is: there will be no other end of it to hear of.
+    if (raw.destroyed) return;
     const caller = principalOf(request).kind === 'open' ? request.ip : callerOf(request);
     const own = byCaller.get(caller) ?? 0;
     if (open >= openMax) throw tooMany(`This replica already serves ${openMax} streams, which is its limit.`);

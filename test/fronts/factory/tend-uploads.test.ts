@@ -1,5 +1,5 @@
 /** What DUTs uploaded, once it is past its time, and once it is too much. */
-import { existsSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { measureUploads, type TendedFolder, tendUploads } from '../../../src/farm/tend-uploads.ts';
@@ -88,6 +88,20 @@ test('uploads that come while the same is forgotten are kept', async () => {
   await tend(factory);
   expect([factory.files('umpire_data/report').size, factory.files('blobs').size]).toEqual([0, 0]);
   expect(factory.files('incoming').size).toBe(0);
+});
+
+test('what does not go keeps no other from going', async () => {
+  const factory = await open({ limits: { uploads: { keepDays: 1 } } });
+  for (const serial of ['SN1', 'SN2'])
+    expect(await factory.call('UploadReport', serial, bytes(serial), null, 'SMT')).toEqual(TRUE);
+  const [first = ''] = [...factory.files('umpire_data/report').keys()].toSorted();
+  const path = join(factory.folder, 'umpire_data/report', first);
+  rmSync(path);
+  mkdirSync(join(path, 'not-empty'), { recursive: true });
+  await age(factory);
+  expect(await tend(factory)).toEqual({ names: 1, logs: 0 });
+  rmSync(path, { recursive: true });
+  expect(await tend(factory)).toEqual({ names: 1, logs: 0 });
 });
 
 test('logs that rsync brought long ago go, by when they came', async () => {
