@@ -15,6 +15,7 @@ import { wayInChecks } from './doctor/way-in.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { printJson, printTable } from './print.ts';
 import { type Configured, loadedConfig } from './settings.ts';
+import { tellProblem } from './tell-problem.ts';
 import type { Terminal } from './terminal.ts';
 
 export type DoctorOptions = Configured &
@@ -110,11 +111,7 @@ const show = (terminal: Terminal, judged: readonly Judged[], options: DoctorOpti
   printTable(terminal, ['CHECK', 'VERDICT', 'MS', 'SAW'], judged.map(toRow));
   for (const { check, finding } of judged) {
     if (finding.kind !== 'fail' && finding.kind !== 'warn') continue;
-    terminal.print('');
-    terminal.print(`${check.id}: ${check.what}`);
-    terminal.print(`  Saw:   ${printable(finding.saw)}`);
-    terminal.print(`  Why:   ${check.why}`);
-    terminal.print(`  Mend:  ${check.mend}`);
+    tellProblem(terminal, check, finding.saw);
   }
   terminal.print('');
   terminal.print(
@@ -133,6 +130,3 @@ const toRow = ({ check, finding: { kind, saw }, ms }: Judged): readonly string[]
   ms.toFixed(0),
   saw.length > SAW_CHARACTERS_MAX ? `${saw.slice(0, SAW_CHARACTERS_MAX)}…` : saw,
 ];
-
-/** Words of partners and proxies must not move the cursor. */
-const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ');

@@ -10,6 +10,7 @@ import { startProgress } from './progress.ts';
 import { checks, type Judged, OUT_OF_TIME, runChecks } from './shopfloor-check/run-checks.ts';
 import { openPartner } from './shopfloor-check/partner.ts';
 import { stopSignals } from './stop-signals.ts';
+import { tellProblem } from './tell-problem.ts';
 import type { Terminal } from './terminal.ts';
 
 export type CheckShopfloorOptions = {
@@ -82,11 +83,7 @@ const show = (terminal: Terminal, judged: readonly Judged[], { output, address, 
   printTable(terminal, ['CHECK', 'LEVEL', 'VERDICT', 'MS', 'SAW'], judged.map(toRow));
   for (const { check, finding } of judged) {
     if (finding.kind !== 'failed') continue;
-    terminal.print('');
-    terminal.print(`${check.id}: ${check.what}`);
-    terminal.print(`  Saw:   ${printable(finding.saw)}`);
-    terminal.print(`  Why:   ${check.why}`);
-    terminal.print(`  Mend:  ${check.mend}`);
+    tellProblem(terminal, check, finding.saw);
   }
   terminal.print('');
   terminal.print(
@@ -107,6 +104,3 @@ const toRow = ({ check, finding, ms }: Judged): readonly string[] => {
   const verdict = finding.kind === 'failed' ? 'FAILED' : finding.kind;
   return [check.id, check.level, verdict, ms.toFixed(0), short];
 };
-
-/** A partner's words must not move the cursor. */
-const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ');

@@ -1,16 +1,9 @@
 /** What an autoscaler of bots needs to know of an instance. One statement, flat in backlog and in history. */
-import type { Constraint } from '../core/match.ts';
+import type { DemandFacts } from '../core/demand.ts';
 import { IN_CLASS_QUEUE } from './tick.ts';
 import type { Queryable } from './transaction.ts';
 
-export type DemandRows = {
-  readonly queued: readonly {
-    readonly constraints: readonly Constraint[];
-    readonly station: string;
-    readonly jobs: number;
-    readonly oldestSeconds: number;
-  }[];
-  readonly busy: readonly { readonly station: string; readonly leases: number }[];
+export type DemandRows = Omit<DemandFacts, 'othersRoom'> & {
   /** Canonical property sets. */
   readonly othersRoom: readonly { readonly properties: string; readonly room: number }[];
 };
