@@ -47,6 +47,7 @@ test('health speaks of every service by its name, and of the whole', async () =>
   const door = await open();
   for (const name of [
     '',
+    'externalscaler.ExternalScaler',
     'google.devtools.remoteworkers.v1test2.Bots',
     'google.devtools.remoteworkers.v1test2.Reservations',
     'stationgrid.v1.Jobs',
@@ -84,6 +85,7 @@ test('reflection names what is served, and no more', async () => {
     .flatMap((list) => fieldsOf(list, 1))
     .map((each) => Buffer.from(fieldsOf(each, 1)[0]!).toString());
   expect(names.toSorted()).toEqual([
+    'externalscaler.ExternalScaler',
     'google.devtools.remoteworkers.v1test2.Bots',
     'google.devtools.remoteworkers.v1test2.Reservations',
     'stationgrid.v1.Fleet',
