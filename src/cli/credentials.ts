@@ -31,12 +31,21 @@ export const readCredentials = (options: Omit<CredentialOptions, 'tls'>): Creden
   return { ca: read(ca), cert: read(cert), key: readSecret(key), token: tokenOf(options) };
 };
 
+/** As `tls` and `https` of Node take them. */
+export const tlsOptionsOf = ({ ca, cert, key }: Omit<CredentialFiles, 'token'>) => ({
+  ...(ca === null ? {} : { ca }),
+  ...(cert === null ? {} : { cert }),
+  ...(key === null ? {} : { key }),
+});
+
+export const speaksTls = ({ tls = false, ca, cert }: CredentialOptions): boolean =>
+  tls || ca !== undefined || cert !== undefined;
+
 /** @throws Failure, as `readCredentials`. */
 export const openCredentials = (options: CredentialOptions): ShownByUs => {
   const { ca, cert, key, token } = readCredentials(options);
-  const speaksTls = options.tls === true || ca !== null || cert !== null;
   return {
-    channel: speaksTls ? credentials.createSsl(ca, key, cert) : credentials.createInsecure(),
+    channel: speaksTls(options) ? credentials.createSsl(ca, key, cert) : credentials.createInsecure(),
     metadata: () => {
       const metadata = new Metadata();
       if (token !== null) metadata.set('authorization', `Bearer ${token}`);

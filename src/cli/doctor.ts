@@ -1,7 +1,7 @@
 /** `stationgrid doctor`: is this installation right, as seen from here? */
 import type { Config, LoadedConfig } from '../config.ts';
 import { processClock, sleepAside } from '../process-clock.ts';
-import { type CredentialOptions, readCredentials } from './credentials.ts';
+import { type CredentialOptions, readCredentials, speaksTls, tlsOptionsOf } from './credentials.ts';
 import { certificateChecks } from './doctor/certificates.ts';
 import { type Check, fail, ok } from './doctor/check.ts';
 import { databaseChecks } from './doctor/database.ts';
@@ -79,15 +79,13 @@ const configurationCheck = (loaded: LoadedConfig): Check => ({
 
 /** To --server as any client would go; else to the door of the configuration, on this machine. */
 const wayOf = (config: Config, options: DoctorOptions): Way => {
-  const { ca, cert, key, token } = readCredentials(options);
-  const context = { ...(ca === null ? {} : { ca }), ...(cert === null || key === null ? {} : { cert, key }) };
-  const wantsTls = options.tls === true || options.ca !== undefined || options.cert !== undefined;
+  const { token, ...files } = readCredentials(options);
   const ownTls = config.tls !== null && config.tls !== 'terminated-by-proxy';
   const { server } = options;
   return {
     by: server === undefined ? 'own' : 'named',
     address: server === undefined ? dialled(config.doors.grpc) : addressOf(server),
-    tls: wantsTls || (server === undefined && ownTls) ? context : null,
+    tls: speaksTls(options) || (server === undefined && ownTls) ? tlsOptionsOf(files) : null,
     token,
   };
 };

@@ -3,7 +3,7 @@ import http from 'node:http';
 import https from 'node:https';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
-import { type CredentialOptions, readCredentials } from './credentials.ts';
+import { type CredentialOptions, readCredentials, tlsOptionsOf } from './credentials.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { Failure } from './failure.ts';
 
@@ -56,7 +56,7 @@ const send = (
     options,
   }: { readonly method: string; readonly body: Asked['body'] | null; readonly options: HttpFarmOptions },
 ): Promise<Answer> => {
-  const { ca, cert, key, token } = readCredentials(options);
+  const { token, ...files } = readCredentials(options);
   const isContent = body !== null && body !== undefined && 'content' in body;
   const json = body === null || body === undefined || isContent ? null : Buffer.from(JSON.stringify(body.json));
   const headers = {
@@ -64,15 +64,10 @@ const send = (
     ...(json === null ? {} : { 'content-type': 'application/json', 'content-length': json.length }),
     ...(isContent ? { 'content-type': 'application/octet-stream', 'content-length': body.bytes } : {}),
   };
-  const shown = {
-    ...(ca === null ? {} : { ca }),
-    ...(cert === null ? {} : { cert }),
-    ...(key === null ? {} : { key }),
-  };
   return new Promise((resolve, reject) => {
     const request =
       url.protocol === 'https:'
-        ? https.request(url, { method, headers, ...shown })
+        ? https.request(url, { method, headers, ...tlsOptionsOf(files) })
         : http.request(url, { method, headers });
     const fail = (error: Error): void => {
       request.destroy();

@@ -9,6 +9,7 @@ import { type FactoryDoor, serveFactory } from '../fronts/factory/serve-factory.
 import type { Entrances } from '../listen/open-entrances.ts';
 import { type Depot, openDepot } from '../uploads/depot.ts';
 import { clearLeftovers } from '../uploads/notes.ts';
+import { isRunning } from '../uploads/process-mark.ts';
 import type { OpenFarm } from './open-farm.ts';
 
 /** The folder of a factory door, in order: what a crash left there is on record or gone. Null: no such door is wanted. */
@@ -77,12 +78,4 @@ export const openFactory = async (
 };
 
 /** Of this machine. In a container one that is dead may have had our own number. */
-const isAlive = (pid: number): boolean => {
-  if (pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-};
+const isAlive = (pid: number): boolean => pid !== process.pid && isRunning(pid);

@@ -20,7 +20,7 @@ export const ownMark = async (): Promise<ProcessMark> => ({
 /** Null: it runs, or ran, where nobody can see it from here. */
 export const isOver = async (mark: ProcessMark, own: ProcessMark): Promise<boolean | null> => {
   if (mark.machine !== own.machine) return null;
-  if (own.startedAt === '') return !answers(mark.pid);
+  if (own.startedAt === '') return !isRunning(mark.pid);
   return startOf(mark.pid).then(
     (startedAt) => startedAt !== mark.startedAt,
     () => null,
@@ -55,7 +55,8 @@ const startOf = async (pid: number): Promise<string | null> => {
   return ENDED.has(fields[STATE] ?? '') ? null : (fields[START_TIME] ?? null);
 };
 
-const answers = (pid: number): boolean => {
+/** Whether this machine has a process of that number, whoever runs it. */
+export const isRunning = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
     return true;

@@ -11,6 +11,7 @@ import { startEmbeddedPostgres } from '../../src/store/embedded-postgres.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { urlOf } from '../support/test-server.ts';
 import { pin } from './pin.ts';
+import { isRunning } from '../../src/uploads/process-mark.ts';
 
 const TEMPLATE = 'simulation_template';
 const FOLDER = /^stationgrid-sim-(\d+)-/;
@@ -119,7 +120,7 @@ const memoryFolder = (): string => {
 const removeAbandoned = (within: string): void => {
   for (const name of readdirSync(within)) {
     const [, pid] = FOLDER.exec(name) ?? [];
-    if (pid === undefined || isAlive(Number(pid))) continue;
+    if (pid === undefined || isRunning(Number(pid))) continue;
     const folder = join(within, name);
     try {
       const postmaster = postmasterOf(folder);
@@ -139,14 +140,5 @@ const postmasterOf = (dataDir: string): number | null => {
     return Number.parseInt(readFileSync(join(dataDir, 'postgres', 'cluster', 'postmaster.pid'), 'utf8'), 10);
   } catch {
     return null;
-  }
-};
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 };

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { embeddedFolder } from '../../src/store/embedded/folder.ts';
 import { stopPostmaster } from '../../src/store/embedded/postmaster.ts';
+import { isRunning } from '../../src/uploads/process-mark.ts';
 
 /** Folders of tests and of the bench: the number is that of the process that made them. */
 const FOLDER = /^stationgrid-(?:test|bench)-(\d+)-/;
@@ -11,19 +12,10 @@ const FOLDER = /^stationgrid-(?:test|bench)-(\d+)-/;
 export function removeAbandoned(): void {
   for (const name of readdirSync(tmpdir())) {
     const [, pid] = FOLDER.exec(name) ?? [];
-    if (pid === undefined || isAlive(Number(pid))) continue;
+    if (pid === undefined || isRunning(Number(pid))) continue;
     const dataDir = join(tmpdir(), name);
     if (existsSync(embeddedFolder(dataDir).postmasterPid)) stopPostmaster(embeddedFolder(dataDir));
     // While the server still stops it may write; the next run takes what is left.
     rmSync(dataDir, { recursive: true, force: true, maxRetries: 10 });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }
