@@ -51,25 +51,34 @@ const headOf = ({ name, type, help }: Family, format: Format): readonly string[]
   return [
     `# TYPE ${family} ${type}`,
     ...(unit === undefined ? [] : [`# UNIT ${family} ${unit}`]),
-    `# HELP ${family} ${escaped(help).replaceAll('"', '\\"')}`,
+    `# HELP ${family} ${quoted(help)}`,
   ];
 };
 
 const sampleText = ({ name, labels, value, exemplar }: Sample, format: Format): string => {
-  const pairs = Object.entries(labels).map(([label, said]) => `${label}="${labelText(label, said)}"`);
-  const line = `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${numberText(value)}`;
+  const line = `${name}${labelsText(labels)} ${numberText(value)}`;
   return exemplar === undefined || format === 'text' ? line : `${line} # ${exemplarText(exemplar)}`;
 };
 
-const exemplarText = ({ labelSet, value, timestamp }: Exemplar): string => {
-  const pairs = Object.entries(labelSet).map(([label, said]) => `${label}="${labelText(label, said)}"`);
-  return `{${pairs.join(',')}} ${numberText(value)} ${numberText(timestamp)}`;
+const exemplarText = ({ labelSet, value, timestamp }: Exemplar): string =>
+  `${labelsText(labelSet) || '{}'} ${numberText(value)} ${numberText(timestamp)}`;
+
+/** In braces; empty without labels. A page has thousands: nothing is made here but the text. */
+const labelsText = (labels: Sample['labels']): string => {
+  let pairs = '';
+  for (const label in labels) pairs += `${pairs === '' ? '' : ','}${label}="${labelText(label, labels[label])}"`;
+  return pairs === '' ? '' : `{${pairs}}`;
 };
 
 const labelText = (label: string, said: string | number | undefined): string =>
-  label === 'le' && typeof said === 'number' ? canonical(said) : escaped(String(said ?? '')).replaceAll('"', '\\"');
+  label === 'le' && typeof said === 'number' ? canonical(said) : quoted(String(said ?? ''));
 
-const escaped = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+const quoted = (text: string): string => (text.includes('"') ? escaped(text).replaceAll('"', '\\"') : escaped(text));
+
+/** Most texts need none, which is faster seen than replaced. */
+const escaped = (text: string): string =>
+  SPECIAL.test(text) ? text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n') : text;
+const SPECIAL = /[\\\n]/;
 
 const numberText = (value: number): string => {
   if (Number.isFinite(value) || Number.isNaN(value)) return String(value);
