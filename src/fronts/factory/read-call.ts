@@ -1,5 +1,4 @@
 /** The body of a call, read as it comes: whatever its size, what is in memory is small. */
-import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Limits } from '../../core/limits.ts';
 import type { Depot } from '../../uploads/depot.ts';
@@ -13,13 +12,15 @@ import {
   type XmlRpcCall,
   type XmlRpcValue,
 } from '../../wire/xml-rpc.ts';
+import { createKeptBody } from './kept-body.ts';
+import { piecesOf } from './pieces.ts';
 
 export type CallRead =
   | {
       readonly kind: 'call';
       readonly call: XmlRpcCall;
       /** Of the body as it came, in hex. */
-      readonly sha256: string;
+      readonly sha256: () => string;
       /** What stands for a binary in the call, and the binary. */
       readonly binaries: ReadonlyMap<XmlRpcValue, Received>;
     }
@@ -60,50 +61,35 @@ export const readCall = (
 };
 
 type BodyRead =
-  CallRead | { readonly kind: 'syntax'; readonly why: string; readonly body: Buffer | null; readonly sha256: string };
+  | CallRead
+  | { readonly kind: 'syntax'; readonly why: string; readonly body: Buffer | null; readonly sha256: () => string };
 
 const readBody = async (request: IncomingMessage, tray: Tray): Promise<BodyRead> => {
-  const hash = createHash('sha256');
+  const kept = createKeptBody(MENDED_BYTES_MAX);
   const reader = createXmlRpcReader(DEFAULT_LIMITS, tray.take);
-  let kept: Buffer[] | null = [];
-  let keptBytes = 0;
   let wrong: ReturnType<typeof reader.write> = null;
-  try {
-    for await (const piece of chunksOf(request)) {
-      hash.update(piece);
-      keptBytes += piece.length;
-      if (keptBytes > MENDED_BYTES_MAX) kept = null;
-      kept?.push(piece);
-      // What is wrong with its syntax may be mended once all of it is here.
-      if (wrong === null) wrong = reader.write(piece);
-      if (wrong !== null && (wrong.cause !== 'syntax' || kept === null)) return { kind: 'malformed', why: wrong.why };
-      await tray.drain();
-      const objection = tray.objection();
-      if (objection !== null) return { kind: 'malformed', why: objection };
-    }
-  } catch (error) {
-    if (request.destroyed && !request.complete) return { kind: 'gone' };
-    throw error;
+  for await (const piece of piecesOf(request)) {
+    kept.add(piece);
+    // What is wrong with its syntax may be mended once all of it is here.
+    if (wrong === null) wrong = reader.write(piece);
+    if (wrong !== null && (wrong.cause !== 'syntax' || !kept.isWhole())) return { kind: 'malformed', why: wrong.why };
+    if (tray.isEmpty()) continue;
+    await tray.drain();
+    const objection = tray.objection();
+    if (objection !== null) return { kind: 'malformed', why: objection };
   }
   if (!request.complete) return { kind: 'gone' };
   const call = toCall(wrong ?? reader.end());
-  const sha256 = hash.digest('hex');
+  const { sha256 } = kept;
   if (call.kind === 'call') return { kind: 'call', call, sha256, binaries: await tray.end() };
   if (call.cause !== 'syntax') return { kind: 'malformed', why: call.why };
-  return { kind: 'syntax', why: call.why, body: kept === null ? null : Buffer.concat(kept), sha256 };
+  return { kind: 'syntax', why: call.why, body: kept.isWhole() ? kept.whole() : null, sha256 };
 };
-
-/** Leaving it in the middle does not end the connection: there is still an answer to be sent. */
-const chunksOf = (request: IncomingMessage): AsyncIterable<Buffer> =>
-  toBuffers(request.iterator({ destroyOnReturn: false }));
-
-/** A request without an encoding gives buffers, which its type does not say. */
-function toBuffers(chunks: AsyncIterable<unknown>): AsyncIterable<Buffer> {
-  return chunks as AsyncIterable<Buffer>;
-}
 
 type Tray = {
   readonly take: () => BinarySink;
+  /** As that of most calls is. */
+  readonly isEmpty: () => boolean;
   readonly drain: () => Promise<void>;
   /** In words, what is too much; null: nothing is. */
   readonly objection: () => string | null;
@@ -129,6 +115,7 @@ const createTray = (depot: Pick<Depot, 'receive'>, { factory, uploads }: Pick<Li
   return {
     objection,
     clear,
+    isEmpty: () => lying.size === 0,
     take: () => {
       const standIn = new Uint8Array(0);
       const receiving = depot.receive();

@@ -116,7 +116,7 @@ const begin = async (
     }
   };
   if (!method.hasEffect) return { said: await run(), method: name, isRepeat: false };
-  const { said, isRepeat } = parts.resends.once(`${peer} ${name} ${read.sha256}`, response, run);
+  const { said, isRepeat } = parts.resends.once(`${peer} ${name} ${read.sha256()}`, response, run);
   if (isRepeat) over();
   return { said: await said, method: name, isRepeat };
 };
