@@ -14,17 +14,26 @@ import type { SimServer } from './sim-server.ts';
  * A lock that is not free answers 55P03 after a millisecond, as a long wait would in production. Generic plans save the
  * planning, which is most of what the farm's bigger statements cost.
  */
-const SESSION_OPTIONS = '-c lock_timeout=1 -c plan_cache_mode=force_generic_plan -c stationgrid.now=epoch';
+const COMMON_OPTIONS = '-c lock_timeout=1 -c plan_cache_mode=force_generic_plan -c stationgrid.now=epoch';
+
+/** The tables of an hour are small: to set up a hash or a merge takes longer than to go round in them. */
+const SESSION_OPTIONS = `${COMMON_OPTIONS} -c enable_hashjoin=off -c enable_mergejoin=off`;
 
 /** There are no statistics, and without them the doctor's joins would go round in each other. */
-const INSPECTOR_OPTIONS = `${SESSION_OPTIONS} -c enable_nestloop=off`;
+const INSPECTOR_OPTIONS = `${COMMON_OPTIONS} -c enable_nestloop=off`;
 
 /** The database's clock moves in steps of this much, so that not every statement has to be preceded by another. */
 const CLOCK_STEP_MS = 20;
 
 export type Asked = { readonly text: string; readonly values: readonly unknown[] };
 
-export type Backend = { readonly client: pg.Client; toldMs: number | null; transaction: 'to begin' | 'open' | null };
+export type Backend = {
+  readonly client: pg.Client;
+  /** In which it was opened. */
+  readonly order: number;
+  toldMs: number | null;
+  transaction: 'to begin' | 'open' | null;
+};
 
 export class SimDatabase {
   readonly #server: SimServer;
@@ -33,6 +42,7 @@ export class SimDatabase {
   #idle: Backend[] = [];
   /** For the checks. */
   #inspector: Backend | null = null;
+  #opened = 0;
   statements = 0;
 
   constructor(server: SimServer, name: string, nowMs: () => number) {
@@ -41,9 +51,13 @@ export class SimDatabase {
     this.#nowMs = nowMs;
   }
 
+  /** The oldest that is idle: it has met most statements before, and has their plans. */
   async lend(): Promise<Backend> {
-    const idle = this.#idle.pop();
-    return idle ?? this.#connect(SESSION_OPTIONS);
+    const [first, ...others] = this.#idle;
+    if (first === undefined) return this.#connect(SESSION_OPTIONS);
+    const oldest = others.reduce((older, each) => (each.order < older.order ? each : older), first);
+    this.#idle.splice(this.#idle.indexOf(oldest), 1);
+    return oldest;
   }
 
   async #connect(options: string, user?: string): Promise<Backend> {
@@ -55,7 +69,7 @@ export class SimDatabase {
     });
     client.on('error', () => undefined);
     await client.connect();
-    return { client, toldMs: null, transaction: null };
+    return { client, order: (this.#opened += 1), toldMs: null, transaction: null };
   }
 
   /** What is open on it is rolled back. */
@@ -117,7 +131,7 @@ export class SimDatabase {
     const { client } = this.#inspector;
     const clock = this.#clock(this.#inspector);
     if (clock !== null) await client.query(`set stationgrid.now = '${clock}'`);
-    const { rows } = await client.query<T>(text, [...values]);
+    const { rows } = await client.query<T>({ name: nameOf(text), text, values: [...values] });
     return rows;
   }
 

@@ -29,6 +29,14 @@ const SIMULATED_CLOCK = `
   create or replace function farm_now() returns timestamptz language sql stable parallel safe
     as $$ select current_setting('stationgrid.now')::timestamptz $$`;
 
+/**
+ * What tells a database from its copy. The real one also tells clusters and promotions apart, of which there are none here; for that
+ * it reads a file of the server in a subtransaction, at every look whether a bridge is paused.
+ */
+const SIMULATED_MARK = `
+  create or replace function database_mark() returns text language sql stable
+    as $$ select current_database()::text $$`;
+
 export type SimServer = {
   /** On which it runs, and whoever talks with it should. */
   readonly core: number;
@@ -98,6 +106,7 @@ const makeTemplate = async ({ urlOf: at }: SimServer, applicationRole: string): 
   await inSession(at(TEMPLATE, OWNER_ROLE), async (owner) => {
     await migrate(owner, { applicationRole });
     await owner.query(SIMULATED_CLOCK);
+    await owner.query(SIMULATED_MARK);
   });
 };
 
