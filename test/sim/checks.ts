@@ -193,7 +193,9 @@ const checkPartner = async ({ world, partner }: Site, forgives: (atMs: number) =
     `select c.id, c.position, c.state, c.method, c.sends, c.faults, c.job_id as "jobId", c.lease_id as "leaseId",
             (select value from device_serials s where s.device_id = c.device_id and s.name = 'serials.mlb_serial_number'
              order by s.added limit 1) as board,
-            (select count(*) from call_sends s where s.call_id = c.id and s.outcome = 'ambiguous') as ambiguous,
+            -- One that is under way may turn out to be.
+            (select count(*) from call_sends s
+             where s.call_id = c.id and coalesce(s.outcome, 'ambiguous') = 'ambiguous') as ambiguous,
             extract(epoch from c.owed_at)::double precision * 1000 as "owedMs"
      from shopfloor_calls c order by c.device_id, c.position`,
   );

@@ -1,5 +1,6 @@
 /** Faults are drawn before the world begins, each with its time, so that a failing run can be repeated with fewer of them. */
 import { failOver } from './fail-over.ts';
+import type { FaultSort } from './emphases.ts';
 import type { Prng } from './prng.ts';
 import { MINUTE_MS, type Scenario } from './scenario.ts';
 import type { Site } from './site.ts';
@@ -10,6 +11,7 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'trouble'; readonly forMs: number; readonly trouble: Trouble }
   | { readonly kind: 'crash'; readonly names: readonly string[]; readonly atPort: number; readonly downMs: number }
   | { readonly kind: 'stop'; readonly name: string; readonly forMs: number }
+  | { readonly kind: 'lost at work'; readonly botId: string; readonly how: 'crash' | 'stop'; readonly forMs: number }
   | { readonly kind: 'clock step'; readonly name: string; readonly byMs: number }
   | { readonly kind: 'twin'; readonly botId: string; readonly forMs: number }
   | { readonly kind: 'cancel'; readonly job: number }
@@ -29,8 +31,6 @@ const FAILOVER_RATE = 0.2;
 const LONG_CUTOFF_RATE = 1 / 3;
 const FIRST_MS = 20_000;
 const SECOND_MS = 1_000;
-/** Of statements whose answers are late where jobs are watched closely: what they locked stays locked. */
-const LATE_ANSWERS: Trouble = { kind: 'statements', replica: null, fault: 'slow answer', rate: 0.03 };
 
 export const drawFaults = (prng: Prng, scenario: Scenario, hours: number): Fault[] => {
   const n = Math.round(prng.int(...FAULTS) * Math.max(1, hours));
@@ -38,11 +38,12 @@ export const drawFaults = (prng: Prng, scenario: Scenario, hours: number): Fault
     const own = prng.split(`fault ${index}`);
     return { atMs: own.between(FIRST_MS, scenario.busyMs - MINUTE_MS), ...drawFault(own, scenario) };
   });
-  if (prng.chance(FAILOVER_RATE)) {
+  const { climate, failsOver } = scenario.emphasis;
+  if (failsOver || prng.chance(FAILOVER_RATE)) {
     faults.push({ atMs: prng.between(5 * MINUTE_MS, scenario.busyMs - 5 * MINUTE_MS), kind: 'failover' });
   }
-  if (scenario.isWatchedClosely)
-    faults.push({ atMs: FIRST_MS, kind: 'trouble', forMs: scenario.busyMs - FIRST_MS, trouble: LATE_ANSWERS });
+  for (const trouble of climate)
+    faults.push({ atMs: FIRST_MS, kind: 'trouble', forMs: scenario.busyMs - FIRST_MS, trouble });
   return faults.sort((a, b) => a.atMs - b.atMs);
 };
 
@@ -50,35 +51,21 @@ export const drawFaults = (prng: Prng, scenario: Scenario, hours: number): Fault
 type Kind = Fault extends infer F ? (F extends { readonly atMs: number } ? Omit<F, 'atMs'> : never) : never;
 
 const drawFault = (prng: Prng, scenario: Scenario): Kind => {
-  const draws: readonly (readonly [share: number, draw: (prng: Prng, scenario: Scenario) => Kind])[] = [
-    [16, drawTrouble],
-    [8, drawDatabaseTrouble],
-    [8, drawPartnerTrouble],
-    [9, drawCrash],
-    [7, drawStop],
-    [2, drawOutage],
-    [12, (own, { jobs }) => ({ kind: 'cancel', job: own.int(0, jobs.length - 1) })],
-    [5, (own, { jobs }) => ({ kind: 'look', job: own.int(0, jobs.length - 1) })],
-    [3, drawOperation],
-    [5, drawTokenOperation],
-    [2, (own, { bots }) => ({ kind: 'twin', botId: own.pick(bots).botId, forMs: own.between(20, 120) * SECOND_MS })],
-    [
-      2,
-      (own, { replicas }) => ({
-        kind: 'clock step',
-        name: own.pick(replicas),
-        byMs: own.pick([-3_600_000, -5_000, 5_000, 7_200_000]),
-      }),
-    ],
-    [2, () => ({ kind: 'break connections' })],
-  ];
-  const total = draws.reduce((sum, [share]) => sum + share, 0);
+  const { times } = scenario.emphasis;
+  const shares = draws.map(({ sort, share }) => share * (times[sort] ?? 1));
+  const total = shares.reduce((sum, share) => sum + share, 0);
   let drawn = prng.random() * total;
-  const found = draws.find(([share]) => (drawn -= share) < 0) ?? draws[0]!;
-  return found[1](prng, scenario);
+  const found = draws[shares.findIndex((share) => (drawn -= share) < 0)] ?? draws[0]!;
+  return found.draw(prng, scenario);
 };
 
-const drawTrouble = (prng: Prng, { replicas, bots }: Scenario): Kind => {
+type Draw = {
+  readonly sort: FaultSort;
+  readonly share: number;
+  readonly draw: (prng: Prng, scenario: Scenario) => Kind;
+};
+
+const drawNetworkTrouble = (prng: Prng, { replicas, bots }: Scenario): Kind => {
   const one = prng.pick(replicas);
   const other = prng.pick([...replicas, ...bots.map(({ botId }) => botId), '*', 'partner']);
   const [from, to] = prng.chance(0.5) ? [one, other] : [other, one];
@@ -164,6 +151,44 @@ const drawTokenOperation = (prng: Prng, { bots }: Scenario): Kind => {
   return { kind: 'rotate', botId, overlapMs, lateMs: prng.between(0, 1.3) * overlapMs };
 };
 
+const drawTwin = (prng: Prng, { bots }: Scenario): Kind => ({
+  kind: 'twin',
+  botId: prng.pick(bots).botId,
+  forMs: prng.between(20, 120) * SECOND_MS,
+});
+
+const drawClockStep = (prng: Prng, { replicas }: Scenario): Kind => ({
+  kind: 'clock step',
+  name: prng.pick(replicas),
+  byMs: prng.pick([-3_600_000, -5_000, 5_000, 7_200_000]),
+});
+
+/** In the midst of a test, and for so much longer than most stations wait for a bot that another could get its unit. */
+const drawLostAtWork = (prng: Prng, { bots }: Scenario): Kind => ({
+  kind: 'lost at work',
+  botId: prng.pick(bots.filter(({ boards }) => boards.length > 0)).botId,
+  how: prng.pick(['crash', 'stop']),
+  forMs: prng.between(130, 240) * SECOND_MS,
+});
+
+/** Of all faults that are drawn, the share of each sort. */
+const draws: readonly Draw[] = [
+  { sort: 'network', share: 16, draw: drawNetworkTrouble },
+  { sort: 'database', share: 8, draw: drawDatabaseTrouble },
+  { sort: 'partner', share: 8, draw: drawPartnerTrouble },
+  { sort: 'crash', share: 9, draw: drawCrash },
+  { sort: 'stop', share: 7, draw: drawStop },
+  { sort: 'lost at work', share: 3, draw: drawLostAtWork },
+  { sort: 'outage', share: 2, draw: drawOutage },
+  { sort: 'cancel', share: 12, draw: (prng, { jobs }) => ({ kind: 'cancel', job: prng.int(0, jobs.length - 1) }) },
+  { sort: 'look', share: 5, draw: (prng, { jobs }) => ({ kind: 'look', job: prng.int(0, jobs.length - 1) }) },
+  { sort: 'operation', share: 3, draw: drawOperation },
+  { sort: 'token', share: 5, draw: drawTokenOperation },
+  { sort: 'twin', share: 2, draw: drawTwin },
+  { sort: 'clock step', share: 2, draw: drawClockStep },
+  { sort: 'break connections', share: 2, draw: () => ({ kind: 'break connections' }) },
+];
+
 /** Sets a fault's timer. Whatever it does ends by itself; `Weather.clear` ends what is left. */
 export const schedule = (site: Site, fault: Fault): void => {
   const { time, trace, weather } = site.world;
@@ -195,6 +220,18 @@ export const schedule = (site: Site, fault: Fault): void => {
         const life = site.lifeOf(struck.name);
         life?.stop();
         strikeLater(struck.forMs, () => life?.goOn());
+        return;
+      }
+      case 'lost at work': {
+        const { botId, forMs } = struck;
+        const lose = (): void =>
+          strike(
+            site,
+            struck.how === 'stop'
+              ? { ...struck, kind: 'stop', name: botId }
+              : { ...struck, kind: 'crash', names: [botId], atPort: 1, downMs: forMs },
+          );
+        site.fixtures.atNextRun(botId, lose);
         return;
       }
       case 'clock step':

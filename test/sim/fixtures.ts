@@ -6,12 +6,16 @@ export type Run = { readonly board: string; readonly by: string; readonly what: 
 
 /** How long a test goes on when its bot's process is killed and not started again: less than the farm's `dut_grace`. */
 const ORPHAN_MS = 200_000;
+/** Into a test; none is shorter. */
+const PLAN_MS = 400;
 
 export class Fixtures {
   readonly #world: World;
   readonly #running = new Map<string, Set<Run>>();
   /** Units of which somebody lies to the farm (two bots under one name): there two may run at once. */
   readonly #lied = new Set<string>();
+  /** What is to befall a bot when it next begins a test. */
+  readonly #plans = new Map<string, () => void>();
 
   constructor(world: World) {
     this.#world = world;
@@ -19,6 +23,15 @@ export class Fixtures {
 
   lieAbout(board: string): void {
     this.#lied.add(board);
+  }
+
+  /** Done once, when that bot next begins a test; an earlier plan for it is forgotten. */
+  atNextRun(by: string, then: () => void): void {
+    this.#plans.set(by, then);
+  }
+
+  forgetPlans(): void {
+    this.#plans.clear();
   }
 
   /** A test begins on a unit. The killed process's tests run on for a time, unless its next life ends them. */
@@ -39,6 +52,9 @@ export class Fixtures {
       if (here.delete(run)) trace.add(run.by, `has stopped ${run.what} on ${run.board}`);
     };
     life.onDeath(() => time.after(ORPHAN_MS, end));
+    const plan = this.#plans.get(run.by);
+    this.#plans.delete(run.by);
+    if (plan !== undefined) time.after(PLAN_MS, plan);
     return { end };
   }
 

@@ -4,25 +4,32 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
 import { type Crew, hireCrew, hireHand } from './crew.ts';
+import { emphases, emphasisNamed, emphasisOf } from './emphases.ts';
 import { catchPlanted, type Caught } from './planted.ts';
 import type { SeedResult, SeedRun } from './run-seed.ts';
 import { shrink } from './shrink.ts';
 
+/** Over as many lines as it takes, under each other. */
+const listed = (names: readonly string[]): string =>
+  names.join(', ').replaceAll(/(.{60,80}?), /g, `$1,\n${' '.repeat(16)}`);
+
 const HELP = `Runs the real farm, its bots and its bridge in a simulated world: one clock, one seed, real SQL, and faults.
 
-  npm run sim -- [--seeds N] [--from S] [--hours H] [--jobs J] [--json]
+  npm run sim -- [--seeds N] [--from S] [--emphasis NAME] [--hours H] [--jobs J] [--json]
   npm run sim -- --seed S [--trace]
-  npm run sim -- --planted [--bug NAME]
+  npm run sim -- --planted [--bug NAME]...
 
   --seeds N     how many seeds (100)
   --from S      the first of them (1)
   --seed S      this one alone
+  --emphasis E  what every seed dwells on, instead of what its number says:
+                ${listed(['none', ...emphases.map(({ name }) => name)])}
   --hours H     virtual hours a seed, each with its own jobs and faults (1)
   --jobs J      processes at once (as many as there are cores)
   --trace       prints the whole trace of the one seed
   --no-shrink   prints a failing seed as it is
   --planted     switches planted bugs on one by one and looks whether the simulation finds them
-  --bug NAME    this planted bug alone
+  --bug NAME    this planted bug alone; may be given again
   --json        one JSON object a line instead of words
 
 Exit codes: 0 all promises held (with --planted: every bug was caught); 1 one was broken (one was missed); 2 bad usage.
@@ -38,7 +45,8 @@ const options = {
   trace: { type: 'boolean', default: false },
   'no-shrink': { type: 'boolean', default: false },
   planted: { type: 'boolean', default: false },
-  bug: { type: 'string' },
+  bug: { type: 'string', multiple: true },
+  emphasis: { type: 'string' },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } as const;
@@ -53,6 +61,7 @@ const read = () => {
       throw new TypeError(`--${name} is ${values[name]}; it must be a number of at least ${min}`);
     return n;
   };
+  if (values.emphasis !== undefined) emphasisNamed(values.emphasis);
   const [seeds, from] = values.seed === undefined ? [count('seeds', 1), count('from', 0)] : [1, Number(values.seed)];
   return {
     ...values,
@@ -98,6 +107,7 @@ const runSeeds = async (crew: Crew, asked: Asked): Promise<number> => {
     hands.set(server, hand);
     const run: SeedRun = {
       seed,
+      emphasis: asked.emphasis ?? emphasisOf(seed).name,
       hours: asked.hours,
       traceKept: asked.trace ? 1e7 : TRACE_SHOWN,
       faults: null,
@@ -126,15 +136,19 @@ const runSeeds = async (crew: Crew, asked: Asked): Promise<number> => {
   return failed.length > 0 ? 1 : 0;
 };
 
-const sayFailure = ({ seed, violations, faults, jobs, trace, hash }: SeedResult, { hours }: Asked): void => {
-  say(`\nseed ${seed} broke a promise (commit ${commit()}, trace ${hash})`);
+const sayFailure = (
+  { seed, emphasis, violations, faults, jobs, trace, hash }: SeedResult,
+  { hours, emphasis: forced }: Asked,
+): void => {
+  say(`\nseed ${seed} broke a promise (emphasis ${emphasis}, commit ${commit()}, trace ${hash})`);
   for (const { atMs, invariant, words } of violations)
     say(`  at ${(atMs / 1000).toFixed(3)} s, ${invariant}\n    ${words}`);
   say(`  with ${jobs.length} jobs and ${faults.length} faults:`);
   for (const { words } of faults) say(`    ${words}`);
   say('  the trace ends so:');
   for (const line of trace.slice(-TRACE_SHOWN)) say(`    ${line}`);
-  say(`  again: npm run sim -- --seed ${seed}${hours === 1 ? '' : ` --hours ${hours}`} --trace`);
+  const asked = `${forced === undefined ? '' : ` --emphasis '${forced}'`}${hours === 1 ? '' : ` --hours ${hours}`}`;
+  say(`  again: npm run sim -- --seed ${seed}${asked} --trace`);
 };
 
 const commit = (): string => {
@@ -147,7 +161,7 @@ const runPlanted = async (crew: Crew, asked: Asked): Promise<number> => {
   const bar = progressBar(asked, null, 'planted bugs');
   const outcomes = await catchPlanted(
     crew,
-    { only: asked.bug ?? null, hours: asked.hours, from: asked.from },
+    { only: asked.bug ?? [], hours: asked.hours, from: asked.from },
     (outcome, total) => {
       bar.setTotal(total);
       bar.increment();
@@ -164,10 +178,10 @@ const runPlanted = async (crew: Crew, asked: Asked): Promise<number> => {
   return missed.length > 0 ? 1 : 0;
 };
 
-const sayOutcome = ({ bug, by, seed, seeds, words }: Caught): string =>
+const sayOutcome = ({ bug, by, emphasis, seed, seeds, seconds, words }: Caught): string =>
   by === null
     ? `MISSED ${bug} in ${seeds} seeds`
-    : `caught ${bug} in seed ${seed}, the ${seeds}. tried, by ${by}: ${words.split('\n')[0]?.slice(0, 140)}`;
+    : `caught ${bug} in ${seconds.toFixed(1)} s, in seed ${seed} (${emphasis}), the ${seeds}. tried, by ${by}: ${words.split('\n')[0]?.slice(0, 140)}`;
 
 const progressBar = ({ json }: Asked, total: number | null, what: string): SingleBar => {
   const bar = new SingleBar({

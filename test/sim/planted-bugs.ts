@@ -2,15 +2,25 @@
  * Bugs that a farm like this could have, each as the change of source that makes it. The original must be there exactly
  * once. Whoever changes a line that is named here plants the bug anew.
  */
+import type { EmphasisName } from './emphases.ts';
+
 export type PlantedBug = {
   readonly name: string;
+  /** The emphasis under which nearly any seed meets it (emphases.ts). */
+  readonly under: EmphasisName;
   /** What it breaks, and for whom. */
   readonly breaks: string;
   readonly changes: readonly { readonly file: string; readonly original: string; readonly planted: string }[];
 };
 
-const bug = (name: string, breaks: string, ...changes: PlantedBug['changes'][number][]): PlantedBug => ({
+const bug = (
+  name: string,
+  under: EmphasisName,
+  breaks: string,
+  ...changes: PlantedBug['changes'][number][]
+): PlantedBug => ({
   name,
+  under,
   breaks,
   changes,
 });
@@ -18,6 +28,7 @@ const bug = (name: string, breaks: string, ...changes: PlantedBug['changes'][num
 export const plantedBugs: readonly PlantedBug[] = [
   bug(
     'no attach_epoch check',
+    'wandering bots',
     'a former home goes on writing for a session that another replica has taken over',
     {
       file: 'src/store/bot-sessions.ts',
@@ -38,6 +49,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   ),
   bug(
     'a closed lease is accepted',
+    'field bots',
     'a completion that comes after its lease was lost ends the job a second time',
     { file: 'src/core/lease.ts', original: '  COMPLETED_OK: moot,', planted: '  COMPLETED_OK: finish,' },
     {
@@ -45,7 +57,8 @@ export const plantedBugs: readonly PlantedBug[] = [
       original: `from open_leases l
      where l.session_name = any($1::text[]) or`,
       planted: `from leases l
-     where l.session_name = any($1::text[]) or`,
+     where l.session_name = any($1::text[]) and exists (select from open_jobs j where j.id = l.job_id)
+        or l.closed_at is null and`,
     },
     {
       file: 'src/store/jobs.ts',
@@ -55,6 +68,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   ),
   bug(
     'sequence order instead of the lane lock',
+    'moody partner',
     'positions in a lane follow a sequence, whose order is not that of commits',
     {
       file: 'src/store/owed-calls.ts',
@@ -62,15 +76,21 @@ export const plantedBugs: readonly PlantedBug[] = [
       planted: `nextval('job_ids')`,
     },
   ),
-  bug('acknowledged before the commit', 'a bot is told that its completion is kept, and it is not', {
-    file: 'src/farm/update-bot-session.ts',
-    original: `    const written = await home.write(session, change);
+  bug(
+    'acknowledged before the commit',
+    'failing statements',
+    'a bot is told that its completion is kept, and it is not',
+    {
+      file: 'src/farm/update-bot-session.ts',
+      original: `    const written = await home.write(session, change);
     if (written.kind === 'detached') return 'moved';`,
-    planted: `    void home.write(session, change).catch(() => undefined);
+      planted: `    void home.write(session, change).catch(() => undefined);
     for (const { leaseId, completion } of change.steps ?? []) if (completion !== null) session.leases.delete(leaseId);`,
-  }),
+    },
+  ),
   bug(
     'a lane is taken over without waiting',
+    'moody partner',
     'two replicas send the calls of one unit at the same time',
     {
       file: 'src/store/lanes.ts',
@@ -89,13 +109,14 @@ export const plantedBugs: readonly PlantedBug[] = [
            order by l.due_at`,
     },
   ),
-  bug('the key changes on retry', 'a partner that knows keys applies a repeated call twice', {
+  bug('the key changes on retry', 'moody partner', 'a partner that knows keys applies a repeated call twice', {
     file: 'src/bridge/pump.ts',
     original: 'idempotencyKey: call.id',
     planted: 'idempotencyKey: call.number === 1 ? call.id : this.#farm.newId()',
   }),
   bug(
     'a cancel overwrites a completion',
+    'cancels',
     'a job that was finished, and seen so, becomes cancelled',
     {
       file: 'src/farm/cancel-job.ts',
@@ -113,6 +134,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   ),
   bug(
     'expiry without amnesty',
+    'outages',
     'bots are declared lost because the farm itself was away',
     {
       file: 'src/store/sweeps.ts',
@@ -123,6 +145,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   ),
   bug(
     'a wake without a backstop',
+    'lost notices',
     'work whose wake was lost lies there until something else happens',
     {
       file: 'src/farm/tick.ts',
@@ -135,13 +158,14 @@ export const plantedBugs: readonly PlantedBug[] = [
       planted: 'for (const id of new Set<number>()) if',
     },
   ),
-  bug('a retry resets the attempts', 'a job that kills its bots is tried for ever', {
+  bug('a retry resets the attempts', 'lost bots', 'a job that kills its bots is tried for ever', {
     file: 'src/farm/settle-lease.ts',
     original: '  job.queuedAt = ledger.now;\n  if (lease.gated) {',
     planted: '  job.queuedAt = ledger.now;\n  job.attempts = 0;\n  if (lease.gated) {',
   }),
   bug(
     'a second result overwrites the first',
+    'field bots',
     'a bot changes its mind about a test, and the line believes the later word',
     {
       file: 'src/farm/settle-lease.ts',
@@ -150,57 +174,82 @@ export const plantedBugs: readonly PlantedBug[] = [
     },
     {
       file: 'src/store/test-results.ts',
+      original: '    `insert into test_results (job_id,',
+      planted: `    \`with changed as (
+       update test_results t set status = r.status, result = r.result
+       from jsonb_to_recordset($1::jsonb) as r("leaseId" uuid, "testId" text, status text, result jsonb, stale boolean)
+       where t.lease_id = r."leaseId" and t.test_id = r."testId" and not t.stale and not r.stale)
+     insert into test_results (job_id,`,
+    },
+    {
+      file: 'src/store/test-results.ts',
       original: `     order by r.ordinal\``,
-      planted: `     order by r.ordinal
-     on conflict (lease_id, test_id) where not stale
-     do update set status = excluded.status, result = excluded.result\``,
+      planted: `     where r.stale or not exists (
+       select from test_results t where t.lease_id = r."leaseId" and t.test_id = r."testId" and not t.stale)
+     order by r.ordinal\``,
     },
   ),
-  bug('an un-started lease counts as an attempt', 'jobs fail for attempts that never were', {
+  bug('an un-started lease counts as an attempt', 'field bots', 'jobs fail for attempts that never were', {
     file: 'src/farm/grant-leases.ts',
     original: '    job.botId = lease.botId;',
     planted: '    job.botId = lease.botId;\n    job.attempts = lease.attempt;',
   }),
-  bug('events are read past the commit horizon', 'a watcher misses what an older transaction commits later', {
-    file: 'src/store/farm-events.ts',
-    original: `
+  bug(
+    'events are read past the commit horizon',
+    'close watch',
+    'a watcher misses what an older transaction commits later',
+    {
+      file: 'src/store/farm-events.ts',
+      original: `
        and xact < pg_snapshot_xmin(pg_current_snapshot())
      order by farm_events.xact, id limit $4`,
-    planted: `
+      planted: `
      order by farm_events.xact, id limit $4`,
-  }),
-  bug('PASSED without results', 'a bad unit ships: a test that nobody ran counts as passed', {
+    },
+  ),
+  bug('PASSED without results', 'field bots', 'a bad unit ships: a test that nobody ran counts as passed', {
     file: 'src/core/verdict.ts',
     original: 'for (const testId of testIds) if (!results.has(testId))',
     planted: 'for (const testId of testIds) if (testId === null)',
   }),
-  bug('an outage costs attempts', 'a partner that is away makes dead letters', {
+  bug('an outage costs attempts', 'moody partner', 'a partner that is away makes dead letters', {
     file: 'src/core/send-outcome.ts',
     original: `(send.outcome === 'fault' ? 1 : 0)`,
     planted: `(send.outcome === 'answered' ? 0 : 1)`,
   }),
-  bug('NotifyEnd before the results', 'the partner moves the unit on before it knows how it did', {
+  bug('NotifyEnd before the results', 'moody partner', 'the partner moves the unit on before it knows how it did', {
     file: 'src/farm/settle-lease.ts',
     original: '        ledger.calls.push({ ...call,',
     planted: `        ledger.calls[call.method === 'NotifyEnd' ? 'unshift' : 'push']({ ...call,`,
   }),
-  bug('a DUT does not settle', 'a unit is given to a second bot while the first may still run it', {
+  bug('a DUT does not settle', 'lost bots', 'a unit is given to a second bot while the first may still run it', {
     file: 'src/store/devices.ts',
     original: 'case when d.settling_until > farm_now() then d.settling_reason end as "settlingReason"',
     planted: 'null::text as "settlingReason"',
   }),
-  bug('a lane is moved twice', 'after a commit whose answer was lost the lane passes over a call that nobody sent', {
-    file: 'src/store/lanes.ts',
-    original: 'and l.owner_epoch = r.epoch and l.head_position = r.position',
-    planted: 'and l.owner_epoch = r.epoch',
-  }),
-  bug('an enqueue is never seen before', 'a request repeated after a lost answer becomes a second job', {
-    file: 'src/farm/enqueue-plan.ts',
-    original: 'known.seen.map((seen) => [',
-    planted: 'known.seen.slice(known.seen.length).map((seen) => [',
-  }),
+  bug(
+    'a lane is moved twice',
+    'failing statements',
+    'after a commit whose answer was lost the lane passes over a call that nobody sent',
+    {
+      file: 'src/store/lanes.ts',
+      original: 'and l.owner_epoch = r.epoch and l.head_position = r.position',
+      planted: 'and l.owner_epoch = r.epoch',
+    },
+  ),
+  bug(
+    'an enqueue is never seen before',
+    'lossy network',
+    'a request repeated after a lost answer becomes a second job',
+    {
+      file: 'src/farm/enqueue-plan.ts',
+      original: 'known.seen.map((seen) => [',
+      planted: 'known.seen.slice(known.seen.length).map((seen) => [',
+    },
+  ),
   bug(
     'a revoked token keeps its poll',
+    'tokens',
     'a bot whose token was stolen, and ended, is still handed work by the poll that was parked then',
     {
       file: 'src/fronts/grpc/port.ts',
@@ -213,26 +262,14 @@ export const plantedBugs: readonly PlantedBug[] = [
       planted: '',
     },
   ),
-  bug('a promotion goes unnoticed', 'a partner is told things anew, or not at all, by a farm that has forgotten', {
-    file: 'src/core/restore.ts',
-    original: 'if (seen === null || now === null || seen === now) return null;',
-    planted: 'if (seen !== undefined) return null;',
-  }),
+  bug(
+    'a promotion goes unnoticed',
+    'promotion',
+    'a partner is told things anew, or not at all, by a farm that has forgotten',
+    {
+      file: 'src/core/restore.ts',
+      original: 'if (seen === null || now === null || seen === now) return null;',
+      planted: 'if (seen !== undefined) return null;',
+    },
+  ),
 ];
-
-/**
- * The seed that caught each the last time that all were looked for. It is tried first; once the farm has changed, another of
- * those that the tests run may have to.
- */
-export const caughtBy: ReadonlyMap<string, number> = new Map([
-  ['no attach_epoch check', 5],
-  ['acknowledged before the commit', 3],
-  ['a retry resets the attempts', 5],
-  ['a second result overwrites the first', 3],
-  ['an un-started lease counts as an attempt', 3],
-  ['a DUT does not settle', 17],
-  ['an enqueue is never seen before', 2],
-  ['events are read past the commit horizon', 5],
-  ['a revoked token keeps its poll', 5],
-  ['a promotion goes unnoticed', 14],
-]);

@@ -20,7 +20,7 @@ import type { Partner } from './partner.ts';
 import type { Prng } from './prng.ts';
 import { SimPool, toPgPool } from './sim-pool.ts';
 import { watchGrants } from './watch-grants.ts';
-import type { World } from './world.ts';
+import { BUG_THROWN, type World } from './world.ts';
 
 export type Replica = { readonly life: Life; readonly pool: SimPool; readonly home: Home };
 
@@ -123,7 +123,7 @@ const logOf = (world: World, life: Life): Log => ({
   error: (facts, sentence) => {
     world.trace.add(life.name, `error: ${sentence}${causeOf(facts)}`);
     const { err } = facts;
-    if (!isOfTheDatabase(err)) world.violate('no bug is thrown', `${sentence}: ${stackOf(err)}`);
+    if (!isOfTheDatabase(err)) world.violate(BUG_THROWN, `${sentence}: ${stackOf(err)}`);
   },
 });
 

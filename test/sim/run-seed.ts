@@ -1,16 +1,19 @@
 /** One seed: a world is drawn, lives through its busy time and its faults, and then must come to rest. */
 import { noticeRestoreAlone } from '../../src/farm/notice-restore.ts';
 import { checkDoctor, checkHistory, inspectorOf } from './checks.ts';
+import { emphasisNamed } from './emphases.ts';
 import { drawFaults, type Fault, sayFault, schedule } from './faults.ts';
 import { type DrawnJob, drawScenario } from './scenario.ts';
 import { comeToRest } from './settle.ts';
 import { Site } from './site.ts';
 import type { SimServer } from './sim-server.ts';
-import { createWorld, type Violation, type World } from './world.ts';
+import { BUG_THROWN, createWorld, type Violation, type World } from './world.ts';
 
 /** What is to be run: plain values, so that it can be sent to another process. */
 export type SeedRun = {
   readonly seed: number;
+  /** By its name. */
+  readonly emphasis: string;
   /** Virtual; each brings its own jobs and faults. */
   readonly hours: number;
   /** Trace lines that are kept; the hash is over all. */
@@ -23,6 +26,7 @@ export type SeedRun = {
 
 export type SeedResult = {
   readonly seed: number;
+  readonly emphasis: string;
   readonly violations: readonly Violation[];
   readonly hash: string;
   readonly trace: readonly string[];
@@ -40,18 +44,17 @@ export type SeedResult = {
 /** Everybody is up, and nothing has gone wrong yet. */
 const START_MS = 2_000;
 /** Of the doctor, while the farm is at work. */
-const VISITS = 2;
+const VISITS = 6;
 
 export const runSeed = async (server: SimServer, run: SeedRun): Promise<SeedResult> => {
-  const { seed, hours } = run;
+  const { seed, emphasis, hours } = run;
   const database = `sim_${process.pid}_${seed}`;
   await server.create(database);
   const world = createWorld(seed, { server, database, traceKept: run.traceKept });
-  const onRejection = (error: unknown): void =>
-    world.violate('no bug is thrown', `nobody heard of it: ${sayError(error)}`);
+  const onRejection = (error: unknown): void => world.violate(BUG_THROWN, `nobody heard of it: ${sayError(error)}`);
   process.on('unhandledRejection', onRejection);
   try {
-    const drawn = drawScenario(world.prng.split('scenario'), hours);
+    const drawn = drawScenario(world.prng.split('scenario'), hours, emphasisNamed(emphasis));
     const faults = numbered(drawFaults(world.prng.split('faults'), drawn, hours), run.faults);
     const jobs = numbered(drawn.jobs, run.jobs);
     const site = new Site(world, drawn);
@@ -62,6 +65,7 @@ export const runSeed = async (server: SimServer, run: SeedRun): Promise<SeedResu
     );
     return {
       seed,
+      emphasis,
       violations: world.violations,
       hash: world.trace.hash(),
       trace: world.trace.lines(),
@@ -103,13 +107,21 @@ const live = async (site: Site, jobs: readonly DrawnJob[], faults: readonly Faul
   for (const atMs of visits(world, scenario.busyMs)) {
     await time.runUntil(atMs, isBroken);
     if (isBroken()) return;
+    const t0 = performance.now();
     await checkDoctor(world);
+    const t1 = performance.now();
+    await checkHistory(site, (at) => site.isForgiven(at));
+    process.stderr.write(
+      `TIMING ${Math.round(atMs / 1000)} doctor ${(t1 - t0).toFixed(0)} history ${(performance.now() - t1).toFixed(0)}\n`,
+    );
+    if (isBroken()) return;
   }
   weather.clear();
   site.comesBack();
   site.goOn();
   world.trace.add('FAULT', 'no more faults');
   await comeToRest(site);
+  if (isBroken()) return;
   await checkDoctor(world);
   await checkHistory(site, (atMs) => site.isForgiven(atMs));
 };

@@ -1,5 +1,6 @@
 /** What a seed draws before its world begins: the line, the bots, the jobs. Faults are drawn in faults.ts. */
 import type { Line, StationRule } from '../../src/core/line.ts';
+import type { Emphasis } from './emphases.ts';
 import type { Prng } from './prng.ts';
 
 export const MINUTE_MS = 60_000;
@@ -46,8 +47,7 @@ export type Scenario = {
   readonly lines: ReadonlyMap<string, Line>;
   readonly bots: readonly DrawnBot[];
   readonly jobs: readonly DrawnJob[];
-  /** Many jobs are watched by readers that keep coming back, on a database whose answers are late now and then. */
-  readonly isWatchedClosely: boolean;
+  readonly emphasis: Emphasis;
   /** Jobs come, and faults strike, until then. */
   readonly busyMs: number;
 };
@@ -56,11 +56,9 @@ const ROUTE = ['SMT', 'FAT', 'RUNIN', 'FFT', 'GRT'] as const;
 const HOUR_MS = 60 * MINUTE_MS;
 /** What is left of the last hour when the faults end: the farm comes to rest. */
 const REST_MS = 45 * MINUTE_MS;
-/** Share of the seeds in which jobs are watched closely. */
-const WATCHED_CLOSELY_RATE = 0.06;
 
-export const drawScenario = (prng: Prng, hours: number): Scenario => {
-  const bots = drawBots(prng.split('bots'));
+export const drawScenario = (prng: Prng, hours: number, emphasis: Emphasis): Scenario => {
+  const bots = drawBots(prng.split('bots'), emphasis);
   const jobs = Array.from({ length: Math.max(1, Math.round(hours)) }, (_, hour) =>
     drawJobs(prng.split(`jobs ${hour}`), bots, { fromMs: hour * HOUR_MS, name: `h${hour}` }),
   ).flat();
@@ -69,7 +67,7 @@ export const drawScenario = (prng: Prng, hours: number): Scenario => {
     lines: new Map(['line-1', 'line-2'].map((instance) => [instance, lineOf(instance)])),
     bots,
     jobs: jobs.sort((a, b) => a.atMs - b.atMs),
-    isWatchedClosely: prng.split('watched').chance(WATCHED_CLOSELY_RATE),
+    emphasis,
     busyMs: Math.max(1, hours) * HOUR_MS - REST_MS,
   };
 };
@@ -104,18 +102,18 @@ const lineOf = (instance: string): Line => ({
   claims: [],
 });
 
-const drawBots = (prng: Prng): DrawnBot[] => {
+const drawBots = (prng: Prng, { wanders, fieldBots, sharedUnits }: Emphasis): DrawnBot[] => {
   const bots: DrawnBot[] = Array.from({ length: prng.int(5, 6) }, (_, index) => ({
     botId: `bot-${index + 1}`,
     instance: index % 4 === 3 ? 'line-2' : 'line-1',
     boards: [`MLB-${index + 1}`],
     capacity: 1,
     pool: index % 2 === 0 ? 'even' : 'odd',
-    kind: index % 5 === 4 ? 'field' : 'sdk',
+    kind: fieldBots || index % 5 === 4 ? 'field' : 'sdk',
     shows: index % 3 === 2 ? 'certificate' : 'token',
     wanders: prng.pick([0, 0.01, 0.1]),
   }));
-  return [
+  const all: DrawnBot[] = [
     ...bots,
     // Two units on one host, two hosts for one unit, and one that drives none.
     {
@@ -131,7 +129,7 @@ const drawBots = (prng: Prng): DrawnBot[] => {
     {
       botId: 'bot-second-host',
       instance: 'line-1',
-      boards: ['MLB-1'],
+      boards: sharedUnits ? ['MLB-1', 'MLB-2', 'MLB-3', 'MLB-5'] : ['MLB-1'],
       capacity: 1,
       pool: 'odd',
       kind: 'sdk',
@@ -149,6 +147,7 @@ const drawBots = (prng: Prng): DrawnBot[] => {
       wanders: 0.1,
     },
   ];
+  return wanders === null ? all : all.map((bot) => ({ ...bot, wanders }));
 };
 
 const drawJobs = (

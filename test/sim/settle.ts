@@ -5,23 +5,31 @@ import type { Site } from './site.ts';
 
 /** Virtual. A lane's longest back-off, a settling DUT, a RUNIN and what waits for it fit in several times. */
 const REST_MAX_MS = 60 * MINUTE_MS;
+/** So long nothing that is left changes. A RUNIN of two tests, an unused lease that was seen: those take half of it. */
+const STILL_MAX_MS = 20 * MINUTE_MS;
 /** Operators make their round this often. */
 const ROUND_MS = 30_000;
 
-/** Whether the farm is at rest; what keeps it from that otherwise. */
+/** Returns once the farm is at rest, or a promise is broken: that it does rest is one. */
 export const comeToRest = async (site: Site): Promise<void> => {
-  const { time } = site.world;
-  const untilMs = time.nowMs() + REST_MAX_MS;
-  let left: readonly string[] = ['nothing was looked at'];
-  while (time.nowMs() < untilMs) {
-    left = await whatIsLeft(site);
-    if (left.length === 0) return;
+  const { time, violations } = site.world;
+  const isBroken = (): boolean => violations.length > 0;
+  const startMs = time.nowMs();
+  let left = '';
+  let sinceMs = startMs;
+  while (time.nowMs() < startMs + REST_MAX_MS && time.nowMs() < sinceMs + STILL_MAX_MS) {
+    const now = (await whatIsLeft(site)).join('; ');
+    if (now === '') return;
+    if (now !== left) sinceMs = time.nowMs();
+    left = now;
     await clearUp(site);
-    await time.runUntil(time.nowMs() + ROUND_MS);
+    await time.runUntil(time.nowMs() + ROUND_MS, isBroken);
+    if (isBroken()) return;
   }
+  const minutes = (fromMs: number): number => Math.round((time.nowMs() - fromMs) / MINUTE_MS);
   site.world.violate(
     'liveness: without faults the farm comes to rest',
-    `after ${REST_MAX_MS / MINUTE_MS} minutes there are left: ${left.join('; ')}`,
+    `after ${minutes(startMs)} minutes there are left, as for ${minutes(sinceMs)} minutes: ${left}`,
   );
 };
 

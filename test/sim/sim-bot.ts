@@ -9,7 +9,7 @@ import type { Prng } from './prng.ts';
 import type { DrawnBot } from './scenario.ts';
 import type { Admin } from './admin.ts';
 import { createSimTransport, createUnary, type Unary } from './sim-transport.ts';
-import type { World } from './world.ts';
+import { BUG_THROWN, type World } from './world.ts';
 
 export type BotParts = {
   readonly world: World;
@@ -64,7 +64,7 @@ export const runSdkBot = (parts: BotParts): Life => {
       world.trace.add(name, `stopped: ${why}`);
       world.time.after(RESTART_MS, () => life.deliver(() => life.die()));
     },
-    (error: unknown) => world.violate('no bug is thrown', `the bot SDK rejected: ${String(error)}`),
+    (error: unknown) => world.violate(BUG_THROWN, `the bot SDK rejected: ${String(error)}`),
   );
   return life;
 };

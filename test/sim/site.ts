@@ -55,7 +55,7 @@ export class Site {
     this.fixtures = new Fixtures(world);
     this.line = new LineClient(world);
     this.admin = new Admin(world);
-    this.watcher = new Watcher(world, scenario.isWatchedClosely ? WATCHED_CLOSELY : WATCHED);
+    this.watcher = new Watcher(world, scenario.emphasis.closeWatch ? WATCHED_CLOSELY : WATCHED);
     this.line.onEnqueued = (job) => void this.watcher.hear(job);
   }
 
@@ -144,6 +144,7 @@ export class Site {
 
   /** Everybody who was stopped goes on. */
   goOn(): void {
+    this.fixtures.forgetPlans();
     for (const { life } of this.replicas.values()) life.goOn();
     for (const life of this.bots.values()) life.goOn();
   }

@@ -32,6 +32,8 @@ export type World = {
 };
 
 const VIOLATIONS_MAX = 5;
+/** What the farm itself calls a bug, or leaves unhandled. */
+export const BUG_THROWN = 'no bug is thrown';
 
 export const createWorld = (
   seed: number,
