@@ -3,6 +3,7 @@ import { stringify } from 'yaml';
 import { z } from 'zod';
 import type { Limits } from './core/limits.ts';
 import { HIDDEN } from './core/secret.ts';
+import { addressText } from './config/address.ts';
 import { authMisfits, authText } from './config/auth.ts';
 import { misfits } from './config/check.ts';
 import {
@@ -19,13 +20,13 @@ import { didYouMean } from './config/nearest.ts';
 import { configSchema, type Written, type WrittenLine } from './config/schema.ts';
 import { readSecretFiles } from './config/secret-files.ts';
 import { isTree, leavesOf, merge, nodeAt, nodeOf, pathText, variableOf } from './config/tree.ts';
-import { addressText, durationText } from './config/units.ts';
+import { durationText } from './config/units.ts';
 
 export { asksCredentials, isLoopback, wideDoors } from './config/exposure.ts';
 export { linesOf, shopfloorUrls } from './config/lines.ts';
 export { configReference } from './config/reference.ts';
 export type { Environment, Flags } from './config/layers.ts';
-export type { Address } from './config/units.ts';
+export type { Address } from './config/address.ts';
 
 export type Config = Omit<Written, 'limits' | 'instances'> & {
   readonly instances: 'declared' | 'any';

@@ -15,11 +15,15 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 const run = async (words: readonly string[]): Promise<number> => {
   let exitCode: number = EXIT.ok;
-  const program = createProgram((load) => async (...operands) => {
-    const act = await load();
-    exitCode = await act(terminal, ...operands);
-  });
   try {
+    const program = await createProgram(
+      (load) =>
+        async (...operands) => {
+          const act = await load();
+          exitCode = await act(terminal, ...operands);
+        },
+      words,
+    );
     await program.parseAsync(words, { from: 'user' });
     return exitCode;
   } catch (error) {

@@ -2,24 +2,42 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { EXIT, exitMeanings } from './exit-codes.ts';
-import { auditGrammar } from './grammar/audit.ts';
-import { doctorGrammar } from './grammar/doctor.ts';
 import type { Enact } from './grammar/enact.ts';
-import { eventsGrammar } from './grammar/events.ts';
-import { botsGrammar, devicesGrammar, unitGrammar } from './grammar/fleet.ts';
-import { botTokenGrammar, jwtGrammar, whoAmIGrammar } from './grammar/identity.ts';
-import { jobGrammar } from './grammar/job.ts';
-import { lineGrammar } from './grammar/line.ts';
-import { loadGrammar } from './grammar/load.ts';
-import { parametersGrammar } from './grammar/parameters.ts';
-import { botGrammar, configGrammar, dbGrammar, demoGrammar, serveGrammar } from './grammar/processes.ts';
-import { shopfloorGrammar } from './grammar/shopfloor.ts';
-import { bridgeGrammar, callsGrammar, lanesGrammar, resultsGrammar } from './grammar/shopfloor-calls.ts';
 
 /** Of help texts, whatever the terminal: docs and screens show the same. */
 const HELP_WIDTH = 120;
 
-export const createProgram = (enact: Enact): Command => {
+/** Puts one command, or a group of them, under the program. */
+type Branch = (program: Command, enact: Enact) => void;
+
+/** By the first word, in the order of the help. Each is loaded only when it is wanted, as what it does is. */
+const branches: ReadonlyMap<string, () => Promise<Branch>> = new Map([
+  ['serve', async () => (await import('./grammar/processes.ts')).serveGrammar],
+  ['doctor', async () => (await import('./grammar/doctor.ts')).doctorGrammar],
+  ['demo', async () => (await import('./grammar/processes.ts')).demoGrammar],
+  ['load', async () => (await import('./grammar/load.ts')).loadGrammar],
+  ['bot', async () => (await import('./grammar/processes.ts')).botGrammar],
+  ['shopfloor', async () => (await import('./grammar/shopfloor.ts')).shopfloorGrammar],
+  ['line', async () => (await import('./grammar/line.ts')).lineGrammar],
+  ['job', async () => (await import('./grammar/job.ts')).jobGrammar],
+  ['results', async () => (await import('./grammar/shopfloor-calls.ts')).resultsGrammar],
+  ['bots', async () => (await import('./grammar/fleet.ts')).botsGrammar],
+  ['devices', async () => (await import('./grammar/fleet.ts')).devicesGrammar],
+  ['unit', async () => (await import('./grammar/fleet.ts')).unitGrammar],
+  ['calls', async () => (await import('./grammar/shopfloor-calls.ts')).callsGrammar],
+  ['lanes', async () => (await import('./grammar/shopfloor-calls.ts')).lanesGrammar],
+  ['bridge', async () => (await import('./grammar/shopfloor-calls.ts')).bridgeGrammar],
+  ['db', async () => (await import('./grammar/processes.ts')).dbGrammar],
+  ['audit', async () => (await import('./grammar/audit.ts')).auditGrammar],
+  ['events', async () => (await import('./grammar/events.ts')).eventsGrammar],
+  ['parameters', async () => (await import('./grammar/parameters.ts')).parametersGrammar],
+  ['jwt', async () => (await import('./grammar/identity.ts')).jwtGrammar],
+  ['whoami', async () => (await import('./grammar/identity.ts')).whoAmIGrammar],
+  ['config', async () => (await import('./grammar/processes.ts')).configGrammar],
+]);
+
+/** @param words The command line: where its first one is a branch, the others are left out. To make them all takes as long as many a command. */
+export const createProgram = async (enact: Enact, words: readonly string[] = []): Promise<Command> => {
   const program = new Command('stationgrid')
     .description('A bot farm for factory lines: DUT bots lease station work, and the shopfloor hears of it in order.')
     .version(version(), '-V, --version', 'print the version')
@@ -30,28 +48,13 @@ export const createProgram = (enact: Enact): Command => {
     .showHelpAfterError('Add --help to see what it takes.')
     .configureHelp({ helpWidth: HELP_WIDTH })
     .addHelpText('after', exitCodesHelp());
-  serveGrammar(program, enact);
-  doctorGrammar(program, enact);
-  demoGrammar(program, enact);
-  loadGrammar(program, enact);
-  botTokenGrammar(botGrammar(program, enact), enact);
-  shopfloorGrammar(program, enact);
-  lineGrammar(program, enact);
-  jobGrammar(program, enact);
-  resultsGrammar(program, enact);
-  botsGrammar(program, enact);
-  devicesGrammar(program, enact);
-  unitGrammar(program, enact);
-  callsGrammar(program, enact);
-  lanesGrammar(program, enact);
-  bridgeGrammar(program, enact);
-  dbGrammar(program, enact);
-  auditGrammar(program, enact);
-  eventsGrammar(program, enact);
-  parametersGrammar(program, enact);
-  jwtGrammar(program, enact);
-  whoAmIGrammar(program, enact);
-  configGrammar(program, enact);
+  const only = branches.get(words[0] ?? '');
+  for (const load of only === undefined ? branches.values() : [only]) (await load())(program, enact);
+  if (only === undefined) referenceGrammar(program, enact);
+  return program;
+};
+
+const referenceGrammar: Branch = (program, enact) => {
   program
     .command('reference')
     .description('Print docs/reference/cli.md: every command with its options.')
@@ -64,7 +67,6 @@ export const createProgram = (enact: Enact): Command => {
         };
       }),
     );
-  return program;
 };
 
 const version = (): string => {

@@ -1,6 +1,6 @@
 /** Which doors other machines can reach, and what a farm must ask of them before they may. */
 import { isIP } from 'node:net';
-import { type Address, addressText } from './units.ts';
+import { type Address, addressText } from './address.ts';
 
 export const OVERRIDE_FLAG = '--i-know-that-anyone-on-this-network-can-falsify-results';
 

@@ -1,5 +1,6 @@
 /** How values are written in the configuration: durations, sizes, counts and addresses, as text or as plain numbers. */
 import { z } from 'zod';
+import type { Address } from './address.ts';
 
 const durationUnitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 };
 const sizeUnitBytes: Readonly<Record<string, number>> = {
@@ -78,8 +79,6 @@ export const onOff = () =>
     .union([z.boolean(), z.enum(['true', 'false'])], { error: 'is no switch; write true or false' })
     .transform((written) => written === true || written === 'true');
 
-export type Address = { readonly host: string; readonly port: number };
-
 /** HOST:PORT, with an IPv6 host in brackets. Port 0 lets the system choose. */
 export const address = () =>
   z
@@ -106,5 +105,3 @@ const text = (value: number, units: Readonly<Record<string, number>>): string =>
 /** As a person writes it, in the largest unit that leaves a whole number. */
 export const durationText = (ms: number): string => text(ms, durationUnitMs);
 export const sizeText = (bytes: number): string => text(bytes, sizeUnitBytes);
-export const addressText = ({ host, port }: Address): string =>
-  `${host.includes(':') ? `[${host}]` : host}:${String(port)}`;

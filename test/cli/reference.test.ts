@@ -8,17 +8,26 @@ import { createProgram } from '../../src/cli/program.ts';
 import { startProgress } from '../../src/cli/progress.ts';
 import { cliReference } from '../../src/cli/reference.ts';
 
-const program = () => createProgram(() => () => Promise.resolve());
+const program = (...words: readonly string[]) => createProgram(() => () => Promise.resolve(), words);
 
-test('docs/reference/cli.md is what the commands say of themselves', () => {
+test('docs/reference/cli.md is what the commands say of themselves', async () => {
   const page = readFileSync(new URL('../../docs/reference/cli.md', import.meta.url), 'utf8');
   expect(page.trimEnd(), 'write it anew: npx stationgrid reference > docs/reference/cli.md').toBe(
-    cliReference(program()).trimEnd(),
+    cliReference(await program()).trimEnd(),
   );
 });
 
-test('serve has every flag of the configuration', () => {
-  const serve = program().commands.find((command) => command.name() === 'serve')!;
+test('a first word brings its own command, whole, and no other', async () => {
+  const all = (await program()).commands.filter((command) => command.name() !== 'reference');
+  for (const command of all) {
+    const [only, ...others] = (await program(command.name())).commands;
+    expect(others).toEqual([]);
+    expect(only?.helpInformation()).toBe(command.helpInformation());
+  }
+});
+
+test('serve has every flag of the configuration', async () => {
+  const serve = (await program()).commands.find((command) => command.name() === 'serve')!;
   const declared = serve.options.map(({ flags }) => flags);
   expect(configFlags.map(({ flag }) => flag).filter((flag) => !declared.includes(flag))).toEqual([]);
 });

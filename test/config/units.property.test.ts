@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { address, addressText, count, duration, durationText, share, size, sizeText } from '../../src/config/units.ts';
+import { addressText } from '../../src/config/address.ts';
+import { address, count, duration, durationText, share, size, sizeText } from '../../src/config/units.ts';
 
 const DAY_MS = 86_400_000;
 const numbers = fc.oneof(

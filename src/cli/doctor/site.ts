@@ -1,6 +1,6 @@
 /** The installation as the checks see it: its configuration, and the way to it that bots have. */
 import type { SecureContextOptions } from 'node:tls';
-import { addressText } from '../../config/units.ts';
+import { addressText } from '../../config/address.ts';
 import { type Config, isLoopback } from '../../config.ts';
 import type { Clock } from '../../core/clock.ts';
 

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { OVERRIDE_FLAG } from '../../config/exposure.ts';
 import { listed, wholeNumber } from '../operands.ts';
 import { type Enact, outputOption } from './enact.ts';
+import { botTokenGrammar } from './identity.ts';
 
 /** The flags of the configuration (src/config/schema.ts; a test holds the two together), and the file. */
 export const configured = (command: Command): Command =>
@@ -70,7 +71,7 @@ export const demoGrammar = (parent: Command, enact: Enact): void => {
     );
 };
 
-export const botGrammar = (parent: Command, enact: Enact): Command => {
+export const botGrammar = (parent: Command, enact: Enact): void => {
   const bot = parent
     .command('bot')
     .description('Join a farm as a DUT bot, and look after the tokens by which bots prove who they are.')
@@ -85,7 +86,7 @@ export const botGrammar = (parent: Command, enact: Enact): Command => {
     .allowUnknownOption()
     .passThroughOptions()
     .action(enact(async () => (await import('../bot.ts')).runBot));
-  return bot;
+  botTokenGrammar(bot, enact);
 };
 
 const restoredHelp = `
