@@ -8,6 +8,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const LONGEST = [
   'sim/sim',
   'docs/how-to',
+  'docs/how-to-own-farms',
   'chaos/chaos',
   'interleavings/interleavings',
   'e2e/workers',
