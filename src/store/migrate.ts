@@ -41,6 +41,8 @@ export interface MigrateOptions {
   readonly applicationRole?: string;
   /** The folder of numbered files; for tests of this function. */
   readonly folder?: URL;
+  /** Between two tries for a lock, in place of a second; for tests of this function. */
+  readonly pause?: () => Promise<void>;
 }
 
 /**
@@ -57,7 +59,7 @@ export async function migrate(client: ClientBase, options: MigrateOptions = {}):
     const status = await migrationStatus(client, options);
     refuseStrangeHistory(status);
     await openBook(client, status.pending);
-    for (const migration of status.pending) await applyPatiently(client, migration, options.applicationRole);
+    for (const migration of status.pending) await applyPatiently(client, migration, options);
     // Where there was nothing to apply, the role may still be new.
     if (options.applicationRole !== undefined) await grantFarm(client, options.applicationRole, false);
     return status.pending;
@@ -151,15 +153,20 @@ function listed(migrations: readonly Pick<Migration, 'number' | 'name'>[]): stri
   return migrations.map(({ number, name }) => `${String(number).padStart(4, '0')}_${name}`).join(', ');
 }
 
-/** With its grants in one transaction: a start that is killed in between would find nothing left to do. */
 /** Of a migration that says how long it waits for a lock: SQLSTATE lock_not_available. */
 const LOCKED = '55P03';
 /** Ten minutes of trying, with the farm at work between two tries. */
 const LOCK_TRIES_MAX = 300;
-const LOCK_PAUSE = 'select pg_sleep(1)';
+const rest = async (client: ClientBase): Promise<void> => {
+  await client.query('select pg_sleep(1)');
+};
 
 /** @throws CannotStart when somebody reads a table for too long. */
-async function applyPatiently(client: ClientBase, migration: Migration, applicationRole?: string): Promise<void> {
+async function applyPatiently(
+  client: ClientBase,
+  migration: Migration,
+  { applicationRole, pause = () => rest(client) }: MigrateOptions,
+): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
       await apply(client, migration, applicationRole);
@@ -172,11 +179,12 @@ async function applyPatiently(client: ClientBase, migration: Migration, applicat
             'wait for it or end it (pg_stat_activity shows it), then start again.',
           { cause: error },
         );
-      await client.query(LOCK_PAUSE);
+      await pause();
     }
   }
 }
 
+/** With its grants in one transaction: a start that is killed in between would find nothing left to do. */
 async function apply(
   client: ClientBase,
   { number, name, sha256, sql }: Migration,

@@ -114,6 +114,26 @@ describe('migrate', () => {
     expect((await migrating).map(({ number }) => number)).toEqual([3]);
   });
 
+  it('gives up on somebody who reads a table for ten minutes, and says what to do', async () => {
+    await migrate(await owner(), { folder: files() });
+    await writeFile(join(folder, '0003_third.sql'), `set local lock_timeout = '1ms'; alter table first add m text;`);
+    const reader = await owner();
+    await reader.query('begin; select from first');
+    let pauses = 0;
+    const pause = (): Promise<void> => Promise.resolve(void (pauses += 1));
+    const client = await owner();
+    await expect(migrate(client, { folder: files(), pause })).rejects.toMatchObject({
+      exitCode: 78,
+      message: expect.stringMatching(
+        /0003_third failed and changed nothing: .* lock timeout\. Somebody has read a table/,
+      ),
+    });
+    // A second each, and a second for the lock before each: src/store/migrations say so.
+    expect(pauses).toBe(299);
+    await reader.query('commit');
+    expect(await migrate(client, { folder: files(), pause })).toHaveLength(1);
+  });
+
   it('refuses a migration from the future', async () => {
     const client = await owner();
     await migrate(client, { folder: files() });
