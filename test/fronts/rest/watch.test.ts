@@ -1,7 +1,11 @@
 // What is watched over HTTP: as Server-Sent Events and as lines, from where a reader was, within bounds.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Clock } from '../../../src/core/clock.ts';
 import { farmEvent } from '../../../src/core/farm-event.ts';
+import type { Known } from '../../../src/farm/identify.ts';
 import { appendEvents } from '../../../src/store/farm-events.ts';
 import { board, connect } from '../../support/bot-calls.ts';
 import { testLine } from '../../support/farm.ts';
@@ -133,6 +137,42 @@ test('has room for so many of one caller and in all, and says so', async () => {
     if (next.status === 200) break;
   }
   readers[1]!.close();
+  await small.close();
+});
+
+test('a reader who left before it was known who it is takes no place', async () => {
+  const gone = new AbortController();
+  let hear = (): void => undefined;
+  const asked = new Promise<void>((resolve) => (hear = resolve));
+  let know = (_: Known): void => undefined;
+  const anybody: Known = { principal: { kind: 'open' }, until: new AbortController().signal };
+  const first = new Promise<Known>((resolve) => (know = resolve));
+  let times = 0;
+  const small = await openDoor({
+    lines,
+    limits: { ...limits, streams: { ...limits.streams, openMax: 1, perCallerMax: 1 } },
+    // Of the first one it takes a while to find out.
+    identify: () => {
+      times += 1;
+      if (times > 1) return Promise.resolve(anybody);
+      hear();
+      return first;
+    },
+  });
+  const answers: ServerResponse[] = [];
+  const watch = (begun: unknown): void => void answers.push((begun as { response: ServerResponse }).response);
+  subscribe('http.server.request.start', watch);
+  const leaving = fetch(`http://127.0.0.1:${small.door.port}${LINE}/events`, { signal: gone.signal });
+  await asked;
+  unsubscribe('http.server.request.start', watch);
+  const heardOf = once(answers[0]!, 'close');
+  gone.abort();
+  await expect(leaving).rejects.toThrow();
+  await heardOf;
+  know(anybody);
+  const reader = await openStream(small.door.port, `${LINE}/events`);
+  expect(reader.status).toBe(200);
+  reader.close();
   await small.close();
 });
 
