@@ -8,7 +8,7 @@ import net, { type AddressInfo } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server, ServerCredentials, ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { certificateChecks } from '../../src/cli/doctor/certificates.ts';
@@ -193,8 +193,19 @@ describe('the files of tls', () => {
 describe('the way in', () => {
   const authority = openAuthority();
 
-  const startGrpc = async (isServing: boolean): Promise<number> => {
-    const server = new Server();
+  /** @param heard is given what each call shows as its authorization. */
+  const startGrpc = async (isServing: boolean, heard: unknown[] = []): Promise<number> => {
+    const interceptor: ServerInterceptor = (_, call) =>
+      new ServerInterceptingCall(call, {
+        start: (next) =>
+          next({
+            onReceiveMetadata: (metadata, pass) => {
+              heard.push(...metadata.get('authorization'));
+              pass(metadata);
+            },
+          }),
+      });
+    const server = new Server({ interceptors: [interceptor] });
     new HealthImplementation({ '': isServing ? 'SERVING' : 'NOT_SERVING' }).addToServer(server);
     undo.push(() => server.forceShutdown());
     return new Promise((resolve, reject) => {
@@ -284,6 +295,23 @@ describe('the way in', () => {
     expect(misnamed['server.tls']?.[0]).toBe('ok');
     const dead = await judgeWay(await startProxy(port, expired()), trusting);
     expect(dead['server.expiry']?.[0]).toBe('fail');
+  });
+
+  test('a token is shown to whoever is known to be the farm, and to nobody else', async () => {
+    const heard: unknown[] = [];
+    const port = await startGrpc(true, heard);
+    const proxied = await startProxy(port);
+    const token = 'hush';
+    const asked = async (at: number, way: Partial<Way>) => {
+      heard.length = 0;
+      const judged = await judgeWay(at, { token, ...way });
+      return [judged['server.health']?.[0], ...heard];
+    };
+    expect(await asked(proxied, trusting)).toEqual(['ok', 'Bearer hush']);
+    expect(await asked(proxied, { tls: { ca: openAuthority('other').certificate } })).toEqual(['fail']);
+    // Our own door is asked whoever answers there: the file of its certificate may be newer than what it shows.
+    expect(await asked(proxied, { by: 'own', tls: {} })).toEqual(['ok']);
+    expect(await asked(port, { by: 'own' })).toEqual(['ok', 'Bearer hush']);
   });
 
   test('our own door with another certificate than the file has', async () => {
