@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { createInterface } from 'node:readline';
 import { Client, credentials, status } from '@grpc/grpc-js';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { JobsService } from '../../src/gen/stationgrid/v1/jobs.ts';
 import { cliProgram, runCli } from '../cli/run-cli.ts';
 import { openAuthority } from '../support/certificates.ts';
@@ -20,32 +20,25 @@ import {
   type KubernetesObject,
   NAMESPACE,
   objectsOf,
-  openHelm,
   podOf,
   RELEASE,
   render,
   valuesNames,
+  withHelm,
 } from '../support/chart.ts';
 import { eventually } from '../support/farm-site.ts';
 import { openTcpPostgres, type TcpPostgres } from '../support/tcp-postgres.ts';
 
-const COMPILE_MS = 1_200_000;
 const CANNOT_START = 78;
 
 const authority = openAuthority();
 let folder: string;
 let helm: string;
-let skip: string | null = null;
 let postgres: TcpPostgres;
 let jwks: string;
 /** What people would have put into the cluster before. */
 let secrets: Readonly<Record<string, Readonly<Record<string, string>>>>;
-beforeAll(async () => {
-  const tool = await openHelm();
-  if (typeof tool !== 'string') {
-    skip = tool.skip;
-    return;
-  }
+withHelm(async (tool) => {
   helm = tool;
   folder = mkdtempSync(join(tmpdir(), `stationgrid-test-${process.pid}-chart-`));
   postgres = await openTcpPostgres();
@@ -64,9 +57,6 @@ beforeAll(async () => {
     'farm-admin': { token: jwt.stdout.trim() },
   };
   await migrate();
-}, COMPILE_MS);
-beforeEach((context) => {
-  if (skip !== null) context.skip(skip);
 });
 afterAll(async () => {
   await postgres?.close();

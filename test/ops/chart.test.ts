@@ -4,42 +4,32 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { toScaling } from '../../src/fronts/grpc/to-scaling.ts';
 import {
   chart,
+  COMPILE_MS,
   type Container,
   KUBERNETES,
   NAMESPACE,
   objectsOf,
-  openHelm,
   podOf,
   RELEASE,
   render,
   valuesFile,
   valuesNames,
+  withHelm,
 } from '../support/chart.ts';
 import { goTool } from '../support/go-tool.ts';
 import { kubernetesSchemas } from '../support/kubernetes-schemas.ts';
 
 const run = promisify(execFile);
-const COMPILE_MS = 1_200_000;
-
 let helm: string;
-let skip: string | null = null;
 const rendered = new Map<string, string>();
-beforeAll(async () => {
-  const tool = await openHelm();
-  if (typeof tool !== 'string') {
-    skip = tool.skip;
-    return;
-  }
+withHelm(async (tool) => {
   helm = tool;
   for (const name of valuesNames) rendered.set(name, await render(helm, name));
-}, COMPILE_MS);
-beforeEach((context) => {
-  if (skip !== null) context.skip(skip);
 });
 
 const objectsWith = (name: string) => objectsOf(rendered.get(name) ?? '');

@@ -4,6 +4,7 @@ import { globSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { beforeAll, beforeEach } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { goTool } from './go-tool.ts';
 
@@ -20,7 +21,21 @@ export const valuesFile = (name: string): string => `${chart}/ci/${name}-values.
 export const KUBERNETES = '1.34.0';
 export const RELEASE = 'farm';
 export const NAMESPACE = 'line';
-export const openHelm = (): ReturnType<typeof goTool> => goTool('helm.sh/helm/v3/cmd/helm', 'v3.19.0');
+/** The first time, Helm is compiled. */
+export const COMPILE_MS = 1_200_000;
+
+/** Helm for all tests of a file, which are skipped where it cannot be had. @param prepare what they all need besides. */
+export const withHelm = (prepare: (helm: string) => Promise<void>): void => {
+  let skip: string | null = null;
+  beforeAll(async () => {
+    const helm = await goTool('helm.sh/helm/v3/cmd/helm', 'v3.19.0');
+    if (typeof helm === 'string') await prepare(helm);
+    else skip = helm.skip;
+  }, COMPILE_MS);
+  beforeEach((context) => {
+    if (skip !== null) context.skip(skip);
+  });
+};
 
 /** What `helm template` prints; rejects with Helm's own words. */
 export async function render(helm: string, name: string, words: readonly string[] = []): Promise<string> {
