@@ -35,7 +35,7 @@ const gauge = <const L extends Labels>(fold: Fold, labels: L, help: string) =>
 const histogram = <const L extends Labels>(labels: L, buckets: readonly number[], help: string) =>
   ({ type: 'histogram', scope: 'replica', fold: 'sum', labels, help, buckets }) as const;
 
-/** Whose observations can point to a trace. OpenMetrics alone shows that, of a process that answers for itself. */
+/** Whose observations can point to a trace. OpenMetrics alone shows that. */
 export const withExemplars: ReadonlySet<string> = new Set([
   'stationgrid_queue_wait_seconds',
   'stationgrid_assignment_latency_seconds',

@@ -71,9 +71,16 @@ const folded = (name: string, fold: keyof typeof two, pages: readonly Page[]): r
   for (const sample of pages.flatMap((page) => page[name] ?? [])) {
     const key = keyOf(sample);
     const known = series.get(key);
-    series.set(key, known === undefined ? sample : { ...known, value: two[fold](known.value, sample.value) });
+    series.set(key, known === undefined ? sample : asOne(known, sample, fold));
   }
   return [...series.values()];
+};
+
+/** Of two exemplars the newer: its trace is the one that is still kept. */
+const asOne = (known: Sample, sample: Sample, fold: keyof typeof two): Sample => {
+  const [newer, older] =
+    (sample.exemplar?.timestamp ?? 0) > (known.exemplar?.timestamp ?? 0) ? [sample, known] : [known, sample];
+  return { ...older, ...newer, value: two[fold](known.value, sample.value) };
 };
 
 const keyOf = ({ name, labels }: Sample): string =>

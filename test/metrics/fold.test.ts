@@ -6,6 +6,8 @@ import { createHostMetrics } from '../../src/metrics/host-metrics.ts';
 import { event, instance, keepBusy, quietMetrics } from './busy-farm.ts';
 import { parseOpenMetrics } from './parse-open-metrics.ts';
 
+const OPENMETRICS = 'application/openmetrics-text; version=1.0.0';
+
 const of = (name: MetricName, value: number, labels: Sample['labels'] = {}): Page => ({
   [name]: [{ name, labels, value }],
 });
@@ -33,6 +35,26 @@ test('series of the same labels become one, whatever the order of their labels; 
   folded.heard(2, of(name, 3, { station: 'FAT', instance }));
   folded.heard(3, of(name, 5, { instance, station: 'SMT' }));
   expect(valuesOf(folded.page({}), name)).toEqual([5, 5]);
+});
+
+test.for([
+  [30, 20],
+  [20, 30],
+])('a bucket of the whole host points to the newest of its traces: %j', async (times) => {
+  const host = createHostMetrics('0.1.0');
+  const name = 'stationgrid_queue_wait_seconds';
+  const told = (timestamp: number | null): Page => {
+    const exemplar = { labelSet: { trace_id: `of-${timestamp}` }, value: 0.03, timestamp: timestamp ?? 0 };
+    const bucket = { name: `${name}_bucket`, labels: { instance, station: 'SMT', le: 0.05 }, value: 1 };
+    return { [name]: [timestamp === null ? bucket : { ...bucket, exemplar }] };
+  };
+  host.heard(1, told(10));
+  host.gone(1);
+  for (const [index, time] of [...times, null].entries()) host.heard(index + 2, told(time));
+  const line = `${name}_bucket{instance="${instance}",station="SMT",le="0.05"} 4`;
+  expect((await host.text(OPENMETRICS)).split('\n')).toContain(`${line} # {trace_id="of-30"} 0.03 30`);
+  expect((await host.text(undefined)).split('\n')).toContain(line);
+  host.close();
 });
 
 test('what is of the whole farm comes from the worker that has heard of it last', () => {
