@@ -73,7 +73,8 @@ test('what the live test shortens are spans of time, and nothing else', () => {
   ).toBe(
     'x > 1\ny < 14 * 86400\nz > 1024\nrate(a[15000ms]) / rate(b[144000ms])\nfor: 25ms\n for: 12000ms\nratio_rate5m',
   );
-  expect(shortened(rulesText)).not.toMatch(/\[\d+[mhd]\]|for: \d+[mhd]$|\* 60\b/m);
+  expect(shortened('c{le="1.0"} / c{le="60.0"}')).toBe('c{le="1.0"} / c{le="0.1"}');
+  expect(shortened(rulesText)).not.toMatch(/\[\d+[mhd]\]|for: \d+[mhd]$|\* 60\b|le="60/m);
 });
 
 type UnitTests = {

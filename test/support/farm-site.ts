@@ -63,6 +63,8 @@ export interface FarmOptions {
   readonly set?: readonly string[];
   /** The address of its factory door; it has none where this is absent. */
   readonly factory?: string;
+  /** The configuration's `lines`, where they are not the site's. */
+  readonly lines?: readonly object[];
   /** The `stationgrid` of another version; this one's where absent. */
   readonly command?: string;
 }
@@ -135,12 +137,17 @@ export async function openSite(options: SiteOptions) {
   };
 
   /** A replica; all farms of a site share its data directory. */
-  const farm = async (name = 'farm', { set = [], factory, command }: FarmOptions = {}): Promise<StandingFarm> => {
+  const farm = async (
+    name = 'farm',
+    { set = [], factory, lines, command }: FarmOptions = {},
+  ): Promise<StandingFarm> => {
     const [address, http] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
     const settings = [...SHORT_CLOCKS, ...(options.set ?? []), ...set].flatMap((setting) => ['--set', setting]);
     const doors = ['--grpc', address, '--http', http, '--log-format', 'json'];
     const dutDoor = factory === undefined ? [] : ['--factory', factory];
-    const words = ['serve', '--config', configPath, '--data', folder, ...doors, ...dutDoor, ...settings];
+    const ownConfigPath = lines === undefined ? configPath : join(folder, `${name}.yaml`);
+    if (lines !== undefined) writeFileSync(ownConfigPath, JSON.stringify({ lines }));
+    const words = ['serve', '--config', ownConfigPath, '--data', folder, ...doors, ...dutDoor, ...settings];
     const httpUrl = `http://${http}`;
     const isReady = async (started: Running): Promise<void> => {
       await started.said(/^HTTP /);

@@ -1,8 +1,8 @@
 /** Bots of another make than ours, over the public API alone: many sessions, as little machine as possible. */
 import { setImmediate } from 'node:timers/promises';
-import { LINE } from '../support/farm-door.ts';
-import { eventually } from '../support/farm-site.ts';
-import { type FieldLease, openFieldBot } from '../e2e/field-bot.ts';
+import { LINE } from '../../support/farm-door.ts';
+import { eventually, PATIENCE_MS } from '../../support/farm-site.ts';
+import { type FieldLease, openFieldBot } from '../../e2e/field-bot.ts';
 
 export type FieldCrew = {
   /** So many bots wait for work, take one lease each, start it, and are not heard of again. */
@@ -30,7 +30,7 @@ export const openCrew = (address: string): FieldCrew => {
       properties: index === 0 ? declared : [],
     }));
     const self = { bot_id: `crew-${born}`, status: 'OK', worker: { properties: declared, devices } };
-    const { name } = await client.create(LINE, { ...self, leases: [] }, POLL_MS);
+    const { name } = await client.create(LINE, { ...self, leases: [] }, PATIENCE_MS);
     return (leases: readonly FieldLease[], status = 'OK') => client.update({ ...self, status, name, leases }, POLL_MS);
   };
   return {
@@ -38,13 +38,19 @@ export const openCrew = (address: string): FieldCrew => {
       const calls = await Promise.all(Array.from({ length: bots }, () => begin(properties, 1)));
       await enqueue();
       await Promise.all(
-        calls.map(async (call) => {
-          const given = await eventually(async () => {
-            const { leases } = await call([]);
-            if (leases.length === 0) throw new Error('no work yet');
-            return leases;
+        calls.map(async (first) => {
+          let call = first;
+          await eventually(async () => {
+            try {
+              const { leases } = await call([]);
+              if (leases.length === 0) throw new Error('no work yet');
+              await call(leases.map((lease) => ({ ...lease, state: 'ACTIVE' })));
+            } catch (cause) {
+              // On a machine that is too slow for the site's short clocks it was lost before its time.
+              call = await begin(properties, 1);
+              throw cause;
+            }
           });
-          await call(given.map((lease) => ({ ...lease, state: 'ACTIVE' })));
         }),
       );
     },

@@ -2,11 +2,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket, connect } from 'node:net';
 import { join } from 'node:path';
-import { openAuthority } from '../support/certificates.ts';
-import { type Running, start as startCommand } from '../../src/cli/demo/processes.ts';
-import { SOCKET_PORT } from '../../src/store/embedded/folder.ts';
-import { LINE } from '../support/farm-door.ts';
-import { freePort, type Site } from '../support/farm-site.ts';
+import { openAuthority } from '../../support/certificates.ts';
+import { type Running, start as startCommand } from '../../../src/cli/demo/processes.ts';
+import { SOCKET_PORT } from '../../../src/store/embedded/folder.ts';
+import { LINE } from '../../support/farm-door.ts';
+import { freePort, type Site } from '../../support/farm-site.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -21,8 +21,8 @@ export type SecondReplica = {
   readonly close: () => Promise<void>;
 };
 
-/** It starts with a disk that is too small for uploads. */
-export const openSecondReplica = async (site: Site): Promise<SecondReplica> => {
+/** It starts with a disk that is too small for uploads. @param shared settings that all replicas have. */
+export const openSecondReplica = async (site: Site, shared: readonly string[]): Promise<SecondReplica> => {
   const folder = join(site.folder, 'second');
   mkdirSync(folder, { mode: 0o700 });
   const [certificate, key, config] = ['certificate.pem', 'key.pem', 'line.yaml'].map((name) => join(folder, name)) as [
@@ -47,8 +47,7 @@ export const openSecondReplica = async (site: Site): Promise<SecondReplica> => {
       ...['--grpc', '127.0.0.1:0', '--http', '127.0.0.1:0', '--factory', '127.0.0.1:0', '--log-format', 'json'],
       ...[`tls.certificate=${certificate}`, `tls.key=${key}`, 'limits.doors.certificatesCheck=100ms'].flatMap(set),
       ...[`limits.uploads.freeBytesMin=${uploadsFreeBytesMin}`, 'limits.replica.tick=500ms'].flatMap(set),
-      ...['limits.session.ttl=3s', 'limits.session.lostAfter=6s', 'limits.session.fence=1500ms'].flatMap(set),
-      ...['limits.replica.silentMax=1s', 'limits.replica.amnestyAfter=3s'].flatMap(set),
+      ...['limits.replica.amnestyAfter=3s', ...shared].flatMap(set),
     ];
     running = startCommand('second', words, join(folder, 'log'));
     await running.said(/^ops /).catch((cause: unknown) => {
