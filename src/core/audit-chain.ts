@@ -126,12 +126,17 @@ function toLoose(text: string): Readonly<Record<string, unknown>> {
   }
 }
 
+/** As the database takes them: whoever tampers must not make the reader stumble. */
+const REPLICA = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 const isHead = (said: unknown): said is ChainHead =>
   typeof said === 'object' &&
   said !== null &&
   'replica' in said &&
   typeof said.replica === 'string' &&
+  REPLICA.test(said.replica) &&
   'seq' in said &&
   typeof said.seq === 'number' &&
+  Number.isSafeInteger(said.seq) &&
   'hash' in said &&
   typeof said.hash === 'string';

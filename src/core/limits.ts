@@ -251,6 +251,9 @@ export const limitTable = {
     waitingMax: [10_000, 'Records of the audit that wait to be written; more audited calls are refused as UNAVAILABLE.'],
     flushRowsMax: [500, 'Most records of the audit that share one commit.'],
     denialWindowMs: [1 * MINUTE, 'Denials of one caller for one reason within this are one record with a count.'],
+    verifyEveryMs: [30 * SECOND, 'How often the leader verifies the next records of the audit; after the last it begins anew.'],
+    verifyRowsMax: [500, 'Most records of the audit that it verifies at once.'],
+    verifyHeadsMax: [1000, 'Most ends of chains that it remembers from one round to the next, of replicas that live or were killed.'],
     denialKindsMax: [1000, 'Kinds of denials that are told apart at once; further ones are counted together. Callers without credentials have as many to themselves.'],
   },
   principals: {

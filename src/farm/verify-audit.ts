@@ -1,61 +1,103 @@
 /** Reads the whole audit and says what in it its writers cannot have written. Reads only, a page at a time. */
 import { type AuditFinding, type ChainHead, createChainCheck, headsIn } from '../core/audit-chain.ts';
-import { readAuditChain, readAuditChains } from '../store/audit.ts';
+import { readAuditHashes, readAuditPage } from '../store/audit.ts';
 import type { Queryable } from '../store/transaction.ts';
 import { sha256 } from './audit.ts';
+
+export type VerifiedHead = ChainHead & {
+  /** False: the replica lives, or was killed. Whether anything was cut off its end is then not told by the chain itself. */
+  readonly stopped: boolean;
+};
 
 export type AuditVerified = {
   readonly records: number;
   /** The end of every chain: kept elsewhere, they are what a later run is checked against. */
-  readonly heads: readonly (ChainHead & {
-    /** False: the replica lives, or was killed. Whether anything was cut off its end is then not told by the chain itself. */
-    readonly stopped: boolean;
-  })[];
+  readonly heads: readonly VerifiedHead[];
   readonly findings: readonly AuditFinding[];
 };
 
 const PAGE = 1000;
 
 /** @param against ends of chains that somebody kept; whatever they vouch for must still be there. */
-export const verifyAudit = async (
-  db: Queryable,
-  against: readonly ChainHead[] = [],
-  progress: (records: number) => void = () => undefined,
-): Promise<AuditVerified> => {
+export const verifyAudit = async (db: Queryable, against: readonly ChainHead[] = []): Promise<AuditVerified> => {
+  const walk = walkAudit(db, PAGE);
   const findings: AuditFinding[] = [];
-  const heads: AuditVerified['heads'][number][] = [];
-  const vouched: Vouched[] = against.map((head) => ({ head, by: 'the ends that were kept' }));
   let records = 0;
-  for (const replica of await readAuditChains(db)) {
-    const chain = createChainCheck(replica, sha256);
-    for (let after = 0; ;) {
-      const page = await readAuditChain(db, { replica, after, limit: PAGE });
-      for (const record of page) {
-        findings.push(...chain.check(record));
-        vouched.push(...headsIn(record).map((head) => ({ head, by: `the chain of ${replica}` })));
-        after = record.seq;
-      }
-      records += page.length;
-      progress(records);
-      if (page.length < PAGE) break;
-    }
-    const { head, ended } = chain.end();
-    heads.push({ ...head, stopped: ended });
+  for (let isOver = false; !isOver;) {
+    const step = await walk.next();
+    findings.push(...step.findings);
+    records += step.records;
+    isOver = step.isOver;
   }
-  for (const each of vouched) findings.push(...(await checkVouched(db, each)));
-  return { records, heads, findings };
+  findings.push(...(await findMissing(db, against, 'the ends that were kept')));
+  return { records, heads: walk.heads(), findings };
 };
 
-type Vouched = { readonly head: ChainHead; readonly by: string };
+export type AuditStep = {
+  readonly records: number;
+  readonly findings: readonly AuditFinding[];
+  /** Nothing comes after these records. */
+  readonly isOver: boolean;
+};
 
-/** A chain cannot be cut short, or taken away, once another has named its end. */
-const checkVouched = async (db: Queryable, { head, by }: Vouched): Promise<readonly AuditFinding[]> => {
-  const { replica, seq, hash } = head;
-  const [record] = await readAuditChain(db, { replica, after: seq - 1, limit: 1 });
-  if (record?.seq === seq && record.hash === hash) return [];
-  const words =
-    record?.seq === seq
-      ? `${by} knows it with another hash: it was written anew`
-      : `it is missing, and ${by} knows of it: the end of this chain was cut off`;
-  return [{ replica, seq, words }];
+export type AuditWalk = {
+  /** Verifies the next records. A step that rejects has not been taken: it can be tried again. */
+  readonly next: () => Promise<AuditStep>;
+  /** The ends of the chains that were walked to their end. */
+  readonly heads: () => readonly VerifiedHead[];
+};
+
+/** Walks all chains, one after the other, at most `recordsMax` records at a step. */
+export const walkAudit = (db: Queryable, recordsMax: number): AuditWalk => {
+  const heads: VerifiedHead[] = [];
+  let chain: ReturnType<typeof createChainCheck> | null = null;
+  let last: Place = BEFORE_ALL;
+  const leave = (): void => {
+    if (chain === null) return;
+    const { head, ended } = chain.end();
+    heads.push({ ...head, stopped: ended });
+    chain = null;
+  };
+  return {
+    next: async () => {
+      const page = await readAuditPage(db, last, recordsMax);
+      const findings: AuditFinding[] = [];
+      for (const record of page.filter((each) => headsIn(each).length > 0)) {
+        findings.push(...(await findMissing(db, headsIn(record), `the chain of ${record.replica}`)));
+      }
+      // Everything was read: from here on the step is taken.
+      for (const record of page) {
+        if (record.replica !== last.replica) leave();
+        chain ??= createChainCheck(record.replica, sha256);
+        findings.push(...chain.check(record));
+        last = record;
+      }
+      const isOver = page.length < recordsMax;
+      if (isOver) leave();
+      return { records: page.length, findings, isOver };
+    },
+    heads: () => heads,
+  };
+};
+
+type Place = Pick<ChainHead, 'replica' | 'seq'>;
+const BEFORE_ALL: Place = { replica: '00000000-0000-0000-0000-000000000000', seq: 0 };
+
+/** A chain cannot be cut short, or taken away, once somebody has named its end. @param by who did. */
+export const findMissing = async (
+  db: Queryable,
+  vouched: readonly ChainHead[],
+  by: string,
+): Promise<readonly AuditFinding[]> => {
+  if (vouched.length === 0) return [];
+  const found = await readAuditHashes(db, vouched);
+  return vouched.flatMap(({ replica, seq, hash }, index) => {
+    const there = found[index] ?? null;
+    if (there === hash) return [];
+    const words =
+      there === null
+        ? `it is missing, and ${by} knows of it: the end of this chain was cut off`
+        : `${by} knows it with another hash: it was written anew`;
+    return [{ replica, seq, words }];
+  });
 };

@@ -3,6 +3,7 @@ import { forgetOldTestlog } from '../farm/forget-testlog.ts';
 import type { Home } from '../farm/home.ts';
 import { type Duty, Lead, leadershipTimes } from '../farm/lead.ts';
 import { lookAfterHistory } from '../farm/look-after-history.ts';
+import { watchAudit } from '../farm/watch-audit.ts';
 import { watchHorizon } from '../farm/watch-horizon.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { createStand } from '../store/leadership.ts';
@@ -12,6 +13,7 @@ const dutiesOf = (home: Home, told: Metrics['lead']): readonly Duty[] => [
   watchHorizon(home, told.eventsHeld),
   lookAfterHistory(home, told.historyLeft),
   forgetOldTestlog(home),
+  watchAudit(home, told.auditBroken),
 ];
 
 export const openLead = (

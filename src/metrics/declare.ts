@@ -136,6 +136,7 @@ export const metricTable = {
   stationgrid_duty_failures_total: counter(['what'], 'Duties of the leader that failed; each is done again in its time.'),
   stationgrid_events_held_age_seconds: farmGauge([], 'Age of the oldest event that watchers are not told yet, since an older transaction is open; 0 when there is none. The leader knows; all others say 0.', 'max'),
   stationgrid_history_left: farmGauge([], 'Days of history that the leader could not make or drop in its last round, each of one table; all others say 0.', 'max'),
+  stationgrid_audit_broken: farmGauge([], 'Findings of the leader in the audit, in this round or the one before: what nobody can have written, or what is missing; all others say 0.', 'max'),
   stationgrid_schema_migrations: gauge('max', ['state'], 'Migrations by which the schema differs from what this build knows: pending, not applied; future, of a newer build; changed, applied with another text.'),
   stationgrid_database_durable: farmGauge([], '1 while an answered commit is on the disk of the database: fsync is on and synchronous_commit is not off.'),
   stationgrid_last_tick_timestamp_seconds: gauge('min', [], 'When the tick last succeeded and set the gauges, in seconds since 1970.'),

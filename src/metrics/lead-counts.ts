@@ -9,6 +9,8 @@ export type LeadCounts = LeadTold & {
   readonly eventsHeld: (heldMs: number) => void;
   /** Days of history that the last round could not make or drop. */
   readonly historyLeft: (days: number) => void;
+  /** What the audit's writers cannot have written, or what is missing of what they did. */
+  readonly auditBroken: (findings: number) => void;
 };
 
 export const createLeadCounts = (m: Instruments): LeadCounts => ({
@@ -19,6 +21,7 @@ export const createLeadCounts = (m: Instruments): LeadCounts => ({
     else {
       m.stationgrid_events_held_age_seconds.set(0);
       m.stationgrid_history_left.set(0);
+      m.stationgrid_audit_broken.set(0);
     }
   },
   knowsDuty: (name) => {
@@ -32,5 +35,8 @@ export const createLeadCounts = (m: Instruments): LeadCounts => ({
   },
   historyLeft: (days) => {
     m.stationgrid_history_left.set(days);
+  },
+  auditBroken: (findings) => {
+    m.stationgrid_audit_broken.set(findings);
   },
 });

@@ -35,25 +35,31 @@ export const readLastConfiguration = async (db: Queryable): Promise<string | nul
   return rows[0]?.configuration ?? null;
 };
 
-/** The chains there are, the oldest first. */
-export const readAuditChains = async (db: Queryable): Promise<readonly string[]> => {
-  const { rows } = await db.query<{ replica: string }>(
-    'select replica, min(recorded_at) as begun from audit group by replica order by begun, replica',
-  );
-  return rows.map(({ replica }) => replica);
-};
-
-/** The next records of a chain after `after`, in order. */
-export const readAuditChain = async (
+/** The next records of all chains after `last`, in order, chain by chain; chains are in no order that means anything. */
+export const readAuditPage = async (
   db: Queryable,
-  { replica, after, limit }: { readonly replica: string; readonly after: number; readonly limit: number },
+  last: Pick<ChainHead, 'replica' | 'seq'>,
+  limit: number,
 ): Promise<readonly AuditRecord[]> => {
   const { rows } = await db.query<AuditRecord>(
     `select replica, seq::double precision as seq, text, previous, hash from audit
-     where replica = $1 and seq > $2 order by seq limit $3`,
-    [replica, after, limit],
+     where (replica, seq) > ($1, $2) order by replica, seq limit $3`,
+    [last.replica, last.seq, limit],
   );
   return rows;
+};
+
+/** The hash of the record at each of these places, in their order; null: there is none. */
+export const readAuditHashes = async (
+  db: Queryable,
+  places: readonly Pick<ChainHead, 'replica' | 'seq'>[],
+): Promise<readonly (string | null)[]> => {
+  const { rows } = await db.query<{ hash: string | null }>(
+    `select a.hash from unnest($1::uuid[], $2::bigint[]) with ordinality p(replica, seq, n)
+     left join audit a on a.replica = p.replica and a.seq = p.seq order by p.n`,
+    [places.map(({ replica }) => replica), places.map(({ seq }) => seq)],
+  );
+  return rows.map(({ hash }) => hash);
 };
 
 export type AuditLine = {

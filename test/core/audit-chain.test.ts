@@ -83,9 +83,13 @@ describe('a chain of the audit', () => {
   });
 
   it('names the ends of other chains that it vouches for, and nothing that is none', () => {
-    const head = { replica: 'other', seq: 7, hash: 'ab' };
+    const head = { replica: '00000000-0000-4000-8000-000000000002', seq: 7, hash: 'ab' };
     const [started] = chainOf({ kind: 'started', version: '1', configuration: 'c', settings: null, heads: [head] });
     expect(headsIn(started!)).toEqual([head]);
     expect(headsIn({ ...first, text: '{"heads":[{"replica":1},null,7]}' })).toEqual([]);
+    // What would make the database stumble over the question.
+    for (const wrong of [{ replica: 'other' }, { seq: 1.5 }, { seq: 2 ** 64 }]) {
+      expect(headsIn({ ...first, text: JSON.stringify({ heads: [{ ...head, ...wrong }] }) })).toEqual([]);
+    }
   });
 });

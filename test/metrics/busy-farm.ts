@@ -110,6 +110,7 @@ export const keepBusy = ({ witness, grpc, gauges, lead, door, tls, factory }: Me
   lead.dutyFailed('alarms');
   lead.eventsHeld(12_000);
   lead.historyLeft(1);
+  lead.auditBroken(2);
   gauges.answered(facts, new Date('2026-01-01T00:00:00Z'));
   gauges.sessions(tableOf([{ status: 1, capacity: 2, properties: { model: ['octopus'] } }]));
   gauges.breakers([{ instance, state: 'open' }]);

@@ -14,28 +14,35 @@ import { eventually, freePort } from '../support/farm-site.ts';
 import { alertNames, expressions, selectorsOf } from './expressions.ts';
 import { bots, yieldDrop } from './live/bots.ts';
 import { bridge } from './live/bridge.ts';
-import { database, duties } from './live/database.ts';
+import { audit, database, duties } from './live/database.ts';
 import { narrowReplica, notOnThisMachine, replica } from './live/replicas.ts';
 import { openStage, type Stage } from './live/stage.ts';
 
 const ALL_MS = 240_000;
 
-let programs: string | { readonly skip: string };
+/** Debian's package of Prometheus, unpacked. */
+let programs: string;
+let skip: string | null = null;
 let stage: Stage;
 const factory = `127.0.0.1:${await freePort()}`;
 
 beforeAll(async () => {
-  programs = await debianPackage('prometheus');
-  if (typeof programs === 'string') stage = await openStage({ programs, factory });
+  const found = await debianPackage('prometheus');
+  if (typeof found !== 'string') {
+    skip = found.skip;
+    return;
+  }
+  programs = found;
+  stage = await openStage({ programs, factory });
 }, ALL_MS);
 beforeEach((context) => {
-  if (typeof programs !== 'string') context.skip(programs.skip);
+  if (skip !== null) context.skip(skip);
 });
 afterAll(() => stage?.close());
 
 test('whatever goes wrong is alerted until it is mended', { timeout: ALL_MS }, async () => {
   const ends = await Promise.allSettled(
-    [bridge, bots, yieldDrop, database, duties, replica, narrowReplica].map((goWrong) => goWrong(stage)),
+    [bridge, bots, yieldDrop, database, duties, audit, replica, narrowReplica].map((goWrong) => goWrong(stage)),
   );
   expect(ends.flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))).toEqual([]);
 });
@@ -73,7 +80,7 @@ test('what is scraped is documented, and promtool finds nothing to say of it', {
   const emitted = [...page.matchAll(/^# TYPE (\w+) /gm)].map(([, name = '']) => name);
   const { text } = readPage('docs/reference/metrics.md');
   expect(emitted.filter((name) => !text.includes(`\n| \`${name}\` `))).toEqual([]);
-  const child = execFile(join(String(programs), 'usr/bin/promtool'), ['check', 'metrics']);
+  const child = execFile(join(programs, 'usr/bin/promtool'), ['check', 'metrics']);
   let words = '';
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (said: string) => (words += said));
   child.stdin?.end(page);

@@ -36,7 +36,7 @@ export const boards = ['UNIT-1', 'UNIT-2', 'UNIT-3', 'UNIT-4'] as const;
 /** Of every replica, for any of them may come to lead. */
 const shared = [
   ...['session.ttl=3s', 'session.lostAfter=6s', 'session.fence=1500ms', 'replica.silentMax=1s'],
-  ...['leadership.eventsHeld=1s', 'history.check=1s'],
+  ...['leadership.eventsHeld=1s', 'history.check=1s', 'audit.verifyEvery=500ms'],
 ].map((setting) => `limits.${setting}`);
 
 /** The addresses that Prometheus calls `instance`. */
