@@ -1,5 +1,6 @@
 /** Bots of another make than ours, over the public API alone: many sessions, as little machine as possible. */
 import { setImmediate } from 'node:timers/promises';
+import { status } from '@grpc/grpc-js';
 import { LINE } from '../../support/farm-door.ts';
 import { eventually, PATIENCE_MS } from '../../support/farm-site.ts';
 import { type FieldLease, openFieldBot } from '../../e2e/field-bot.ts';
@@ -30,7 +31,7 @@ export const openCrew = (address: string): FieldCrew => {
       properties: index === 0 ? declared : [],
     }));
     const self = { bot_id: `crew-${born}`, status: 'OK', worker: { properties: declared, devices } };
-    const { name } = await client.create(LINE, { ...self, leases: [] }, PATIENCE_MS);
+    const { name } = await eventually(() => client.create(LINE, { ...self, leases: [] }, PATIENCE_MS));
     return (leases: readonly FieldLease[], status = 'OK') => client.update({ ...self, status, name, leases }, POLL_MS);
   };
   return {
@@ -45,26 +46,31 @@ export const openCrew = (address: string): FieldCrew => {
               const { leases } = await call([]);
               if (leases.length === 0) throw new Error('no work yet');
               await call(leases.map((lease) => ({ ...lease, state: 'ACTIVE' })));
-            } catch (cause) {
-              // On a machine that is too slow for the site's short clocks it was lost before its time.
-              call = await begin(properties, 1);
-              throw cause;
+            } catch (error) {
+              if (isLost(error)) call = await begin(properties, 1);
+              throw error;
             }
           });
         }),
       );
     },
     join: async (properties, capacity = 1) => {
-      const call = await begin(properties, capacity);
+      let call = await begin(properties, capacity);
       const leaving = new AbortController();
       const isOver = AbortSignal.any([leaving.signal, closing.signal]);
       const work = async (): Promise<void> => {
         let leases: readonly FieldLease[] = [];
         while (!isOver.aborted) {
-          const reply = await call(leases).catch(() => null);
-          // A client that cannot connect fails at once: it must not keep everybody else from their turn.
-          if (reply === null) await setImmediate();
-          else leases = reply.leases.map(goOn);
+          try {
+            leases = (await call(leases)).leases.map(goOn);
+          } catch (error) {
+            // A client that cannot connect fails at once: it must not keep everybody else from their turn.
+            await setImmediate();
+            if (!isLost(error)) continue;
+            const last = call;
+            call = await begin(properties, capacity).catch(() => last);
+            leases = [];
+          }
         }
       };
       const working = work();
@@ -81,6 +87,10 @@ export const openCrew = (address: string): FieldCrew => {
     },
   };
 };
+
+/** On a machine that is too slow for the site's short clocks a session ends before its time, and its bot comes back. */
+const isLost = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === status.DATA_LOSS;
 
 /** From what it is told to what it says next. */
 const goOn = (lease: FieldLease): FieldLease => {
