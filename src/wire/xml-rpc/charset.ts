@@ -1,4 +1,5 @@
 /** Bytes of an XML document to text, in the encoding its byte order mark or declaration names. */
+import { isAscii } from 'node:buffer';
 import { TextDecoder } from 'node:util';
 import { MalformedError } from './value.ts';
 import { quote } from './scalar.ts';
@@ -7,6 +8,7 @@ import { quote } from './scalar.ts';
 const DECLARATION_MAX_BYTES = 256;
 const DECLARED_ENCODING = /^<\?xml[^>]*?\sencoding\s*=\s*["']([\w.:-]+)["']/;
 const CLOSING_BRACKET = 0x3e;
+const NOTHING = Buffer.alloc(0);
 
 export interface XmlTextDecoder {
   /** The text that the bytes so far make plain; the rest comes later. Throws `MalformedError` for an unknown encoding. */
@@ -19,30 +21,47 @@ export interface XmlTextDecoder {
  * still an answer, and refusing it would leave a lane blocked on a call that was applied.
  */
 export function createXmlTextDecoder(): XmlTextDecoder {
+  let encoding: string | null = null;
+  /** Null: there was nothing yet but ASCII, which reads itself. */
   let decoder: TextDecoder | null = null;
-  let opening = Buffer.alloc(0);
+  let opening: Buffer = NOTHING;
+
+  function decode(bytes: Buffer, known: string): string {
+    if (decoder === null && known.toLowerCase() === 'utf-8' && isAscii(bytes)) return bytes.toString('latin1');
+    decoder ??= decoderFor(known);
+    return decoder.decode(bytes, { stream: true });
+  }
 
   return {
     push(bytes) {
-      if (decoder !== null) return decoder.decode(bytes, { stream: true });
-      opening = Buffer.concat([opening, bytes]);
+      if (encoding !== null) return decode(toBuffer(bytes), encoding);
+      opening = opening.length === 0 ? toBuffer(bytes) : Buffer.concat([opening, bytes]);
       if (opening.length < DECLARATION_MAX_BYTES && !opening.includes(CLOSING_BRACKET)) return '';
-      decoder = decoderFor(opening);
-      return decoder.decode(opening, { stream: true });
+      encoding = encodingOf(opening);
+      return decode(opening, encoding);
     },
     end() {
-      return decoder === null ? decoderFor(opening).decode(opening) : decoder.decode();
+      const rest = encoding === null ? decode(opening, encodingOf(opening)) : '';
+      return rest + (decoder?.decode() ?? '');
     },
   };
 }
 
-function decoderFor(opening: Buffer): TextDecoder {
-  if (opening[0] === 0xff && opening[1] === 0xfe) return new TextDecoder('utf-16le');
-  if (opening[0] === 0xfe && opening[1] === 0xff) return new TextDecoder('utf-16be');
-  const declared = DECLARED_ENCODING.exec(opening.toString('latin1', 0, DECLARATION_MAX_BYTES))?.[1] ?? 'utf-8';
+function encodingOf(opening: Buffer): string {
+  if (opening[0] === 0xff && opening[1] === 0xfe) return 'utf-16le';
+  if (opening[0] === 0xfe && opening[1] === 0xff) return 'utf-16be';
+  return DECLARED_ENCODING.exec(opening.toString('latin1', 0, DECLARATION_MAX_BYTES))?.[1] ?? 'utf-8';
+}
+
+function decoderFor(encoding: string): TextDecoder {
   try {
-    return new TextDecoder(declared);
+    return new TextDecoder(encoding);
   } catch {
-    throw new MalformedError('shape', `the encoding ${quote(declared)} is not known`);
+    throw new MalformedError('shape', `the encoding ${quote(encoding)} is not known`);
   }
+}
+
+/** The same memory. */
+function toBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }

@@ -8,6 +8,8 @@ const INT_MAX = 2 ** 31 - 1;
 
 /** Everything outside the `Char` production of XML 1.0; a lone surrogate half is outside too. */
 const ILLEGAL_IN_XML = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu;
+/** What stands for itself, as nearly every text does. */
+const PLAIN = /^[\x20-\x25\x27-\x3b\x3d\x3f-\x7e]*$/;
 const WORD_FAULT = /\bfault\b/gi;
 const TO_ESCAPE = /[&<>\r]/g;
 // A bare carriage return would be read back as a line feed.
@@ -60,10 +62,11 @@ function encodeTyped(value: XmlRpcValue): string {
 function encodeNumber(value: number): string {
   // XML-RPC has no word for these; as text they at least arrive, and a measurement gone wrong stops no call.
   if (!Number.isFinite(value)) return `<string>${String(value)}</string>`;
-  if (Number.isInteger(value) && value >= INT_MIN && value <= INT_MAX) return `<int>${value.toFixed(0)}</int>`;
+  if (Number.isInteger(value) && value >= INT_MIN && value <= INT_MAX) return `<int>${String(value)}</int>`;
   return `<double>${String(value)}</double>`;
 }
 
 function escapeText(text: string): string {
+  if (PLAIN.test(text)) return text;
   return text.replace(ILLEGAL_IN_XML, '').replace(TO_ESCAPE, (character) => ESCAPES[character] ?? '');
 }

@@ -111,7 +111,7 @@ function createLifter(parser: Parser, count: (chars: number) => void): (text: st
   return (text) => {
     for (let from = 0; from < text.length;) {
       const binary = isInTag ? null : parser.binary();
-      const to = endOf(text, binary === null ? '>' : '<', from);
+      const to = binary === null ? endOf(text, '>', isInTag ? from : tagOf(text, from)) : endOf(text, '<', from);
       const piece = text.slice(from, to.at);
       if (binary !== null) {
         binary.push(piece);
@@ -124,6 +124,13 @@ function createLifter(parser: Parser, count: (chars: number) => void): (text: st
       from = to.at;
     }
   };
+}
+
+/** Within the tag that may begin the next `<base64>`: one with that word, or the first of a text, the rest of which came before. */
+function tagOf(text: string, from: number): number {
+  if (from === 0) return 0;
+  const at = text.indexOf('base64', from);
+  return at === -1 ? text.length : at;
 }
 
 /** A tag ends behind its bracket, a text before the next one. */
@@ -294,7 +301,7 @@ function toStruct(members: readonly [string, XmlRpcValue][]): XmlRpcStruct {
 }
 
 function noText(frame: Frame): void {
-  if (/\S/.test(frame.text)) throw new MalformedError('shape', `<${frame.element}> holds text`);
+  if (frame.text !== '' && /\S/.test(frame.text)) throw new MalformedError('shape', `<${frame.element}> holds text`);
 }
 
 function only(frame: Frame): XmlRpcValue {
