@@ -97,6 +97,8 @@ type Tray = {
   readonly clear: () => Promise<void>;
 };
 
+const NOTHING: ReadonlyMap<XmlRpcValue, Received> = new Map();
+
 /** Where the binaries of one call are put. */
 const createTray = (depot: Pick<Depot, 'receive'>, { factory, uploads }: Pick<Limits, 'factory' | 'uploads'>): Tray => {
   const lying = new Map<Uint8Array, Receiving>();
@@ -108,6 +110,7 @@ const createTray = (depot: Pick<Depot, 'receive'>, { factory, uploads }: Pick<Li
       : null;
   };
   const clear = async (): Promise<void> => {
+    if (lying.size === 0) return;
     await Promise.all([...lying.values()].map((each) => each.discard()));
     lying.clear();
     bytes = 0;
@@ -133,6 +136,7 @@ const createTray = (depot: Pick<Depot, 'receive'>, { factory, uploads }: Pick<Li
       for (const each of lying.values()) await each.drain();
     },
     end: async () => {
+      if (lying.size === 0) return NOTHING;
       const ended = [...lying].map(async ([standIn, receiving]) => [standIn, await receiving.end()] as const);
       return new Map(await Promise.all(ended));
     },
