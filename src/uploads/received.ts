@@ -19,80 +19,141 @@ export type Received = {
 };
 
 export type Receiving = {
-  /** Takes the bytes; they are written by `drain`, which is to be waited for before more are read. */
+  /** Copies the bytes; `drain` has them written, and is to be waited for before more are read. */
   readonly write: (bytes: Uint8Array) => void;
   readonly drain: () => Promise<void>;
   readonly end: () => Promise<Received>;
   readonly discard: () => Promise<void>;
 };
 
-/** What of a binary stays in memory. */
+/** What of a binary stays in memory once all of it is here. */
 const HELD_BYTES_MAX = 64 * 1024;
+/** So much is written at once: each write has a price of its own, however small it is. */
+const BATCH_BYTES = 256 * 1024;
 const PIECE_BYTES = 256 * 1024;
 
 /** @param path where it may lie meanwhile: nobody else's. */
 export const receive = (path: string, room: Room): Receiving => {
   const hash: Hash = createHash('sha256');
-  let waiting: Uint8Array[] = [];
+  const file = createBatchFile(path, room);
+  let batch = NOTHING;
+  let spare = NOTHING;
   let waitingBytes = 0;
   let bytes = 0;
-  let file: FileHandle | null = null;
 
-  const openFile = async (): Promise<FileHandle> => {
-    await room.check();
-    // What is large and has no file of its own in the end is read from here again.
-    return open(path, 'wx+', FILE_MODE);
-  };
-  const flush = async (): Promise<FileHandle> => {
-    file ??= await openFile();
-    const all = Buffer.concat(waiting);
-    await writeAt(file, all, bytes - waitingBytes);
-    [waiting, waitingBytes] = [[], 0];
-    return file;
-  };
-  const close = async (): Promise<void> => {
-    const open = file;
-    file = null;
-    await open?.close();
-  };
-  const discard = async (): Promise<void> => {
-    await close();
-    await rm(path, { force: true });
+  const begin = async (): Promise<void> => {
+    await file.written();
+    file.begin(batch.subarray(0, waitingBytes), bytes - waitingBytes);
+    // What was written before is free again.
+    [batch, spare, waitingBytes] = [spare, batch, 0];
   };
 
   return {
     write: (more) => {
       hash.update(more);
-      waiting.push(more);
+      batch = withRoom(batch, waitingBytes, more.length);
+      batch.set(more, waitingBytes);
       waitingBytes += more.length;
       bytes += more.length;
     },
     drain: async () => {
-      if (bytes > HELD_BYTES_MAX && waitingBytes > 0) await flush();
+      if (waitingBytes >= BATCH_BYTES) await begin();
     },
-    discard,
+    discard: file.discard,
     end: async () => {
-      if (file !== null) await flush();
-      const sha256 = hash.digest('hex');
+      const held = bytes > HELD_BYTES_MAX ? null : batch.subarray(0, bytes);
+      if (held === null) {
+        await begin();
+        await file.written();
+      }
+      batch = spare = NOTHING;
       return {
         bytes,
-        sha256,
-        discard,
-        read: () => (file === null ? inPieces(waiting) : fromFile(file)),
+        sha256: hash.digest('hex'),
+        read: () => (held === null ? file.read() : inOnePiece(held)),
         settle: async () => {
-          const written = await flush();
-          await written.sync();
-          await close();
+          if (held !== null) file.begin(held, 0);
+          await file.settle();
         },
-        moveTo: (to) => rename(path, to),
+        moveTo: file.moveTo,
+        discard: file.discard,
       };
     },
   };
 };
 
+const NOTHING = Buffer.alloc(0);
+
+/** The batch, or a larger copy of it. */
+const withRoom = (batch: Buffer<ArrayBuffer>, filled: number, more: number): Buffer<ArrayBuffer> => {
+  if (filled + more <= batch.length) return batch;
+  const larger = Buffer.allocUnsafeSlow(Math.max(filled + more, 2 * batch.length));
+  batch.copy(larger, 0, 0, filled);
+  return larger;
+};
+
+type BatchFile = Pick<Received, 'read' | 'settle' | 'moveTo' | 'discard'> & {
+  /** Has a batch written while the next comes in. What was begun before is written by then. */
+  readonly begin: (batch: Uint8Array, at: number) => void;
+  /** Waits for what was begun, and throws what came of it. */
+  readonly written: () => Promise<FileHandle | null>;
+};
+
+/** A file that is there from its first batch on. */
+const createBatchFile = (path: string, room: Room): BatchFile => {
+  let isThere = false;
+  let file: FileHandle | null = null;
+  let writing: Promise<FileHandle> | null = null;
+
+  const openFile = async (): Promise<FileHandle> => {
+    await room.check();
+    isThere = true;
+    // What is large and has no file of its own in the end is read from here again.
+    return open(path, 'wx+', FILE_MODE);
+  };
+  const write = async (batch: Uint8Array, at: number): Promise<FileHandle> => {
+    file ??= await openFile();
+    await writeAt(file, batch, at);
+    return file;
+  };
+  const written = async (): Promise<FileHandle | null> => writing;
+  const close = async (): Promise<void> => {
+    const open = file;
+    file = null;
+    await open?.close();
+  };
+
+  return {
+    begin: (batch, at) => {
+      writing = write(batch, at);
+      // Whoever asks next hears of it.
+      writing.catch(() => undefined);
+    },
+    written,
+    read: async function* () {
+      const open = await written();
+      if (open !== null) yield* fromFile(open);
+    },
+    settle: async () => {
+      const open = await written();
+      await open?.sync();
+      await close();
+    },
+    moveTo: async (to) => {
+      await rename(path, to);
+      isThere = false;
+    },
+    discard: async () => {
+      await written().catch(() => undefined);
+      await close();
+      if (isThere) await rm(path, { force: true });
+    },
+  };
+};
+
 /** What is not in a file is small. */
-async function* inPieces(held: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
-  for (const piece of held) yield await Promise.resolve(piece);
+async function* inOnePiece(held: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(held);
 }
 
 async function* fromFile(file: FileHandle): AsyncGenerator<Uint8Array> {

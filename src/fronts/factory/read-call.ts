@@ -1,4 +1,5 @@
 /** The body of a call, read as it comes: whatever its size, what is in memory is small. */
+import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Limits } from '../../core/limits.ts';
 import type { Depot } from '../../uploads/depot.ts';
@@ -19,7 +20,7 @@ export type CallRead =
   | {
       readonly kind: 'call';
       readonly call: XmlRpcCall;
-      /** Of the body as it came, in hex. */
+      /** Of the body as it came, or of what it says where that is large; in hex. Most calls are asked for none. */
       readonly sha256: () => string;
       /** What stands for a binary in the call, and the binary. */
       readonly binaries: ReadonlyMap<XmlRpcValue, Received>;
@@ -48,21 +49,19 @@ export const readCall = (
     read: async () => {
       const read = await readBody(request, tray);
       if (read.kind !== 'syntax') return read;
-      const mended = read.body === null ? null : mendCall(read.body);
+      const mended = mendCall(read.body);
       if (mended === null) return { kind: 'malformed', why: read.why };
       await tray.clear();
       const reader = createXmlRpcReader(DEFAULT_LIMITS, tray.take);
       const call = toCall(reader.write(mended) ?? reader.end());
       if (call.kind === 'malformed') return { kind: 'malformed', why: read.why };
-      return { kind: 'call', call, sha256: read.sha256, binaries: await tray.end() };
+      return { kind: 'call', call, sha256: () => sha256Of(read.body), binaries: await tray.end() };
     },
     over: () => tray.clear(),
   };
 };
 
-type BodyRead =
-  | CallRead
-  | { readonly kind: 'syntax'; readonly why: string; readonly body: Buffer | null; readonly sha256: () => string };
+type BodyRead = CallRead | { readonly kind: 'syntax'; readonly why: string; readonly body: Buffer };
 
 const readBody = async (request: IncomingMessage, tray: Tray): Promise<BodyRead> => {
   const kept = createKeptBody(MENDED_BYTES_MAX);
@@ -80,11 +79,23 @@ const readBody = async (request: IncomingMessage, tray: Tray): Promise<BodyRead>
   }
   if (!request.complete) return { kind: 'gone' };
   const call = toCall(wrong ?? reader.end());
-  const { sha256 } = kept;
-  if (call.kind === 'call') return { kind: 'call', call, sha256, binaries: await tray.end() };
-  if (call.cause !== 'syntax') return { kind: 'malformed', why: call.why };
-  return { kind: 'syntax', why: call.why, body: kept.isWhole() ? kept.whole() : null, sha256 };
+  const body = kept.whole();
+  if (call.kind === 'call') {
+    const binaries = await tray.end();
+    return { kind: 'call', call, sha256: () => sha256Of(body ?? meaningOf(call, binaries)), binaries };
+  }
+  if (call.cause !== 'syntax' || body === null) return { kind: 'malformed', why: call.why };
+  return { kind: 'syntax', why: call.why, body };
 };
+
+const sha256Of = (said: Buffer | string): string => createHash('sha256').update(said).digest('hex');
+
+/** What is large has been hashed once, as a binary. */
+const meaningOf = ({ method, params }: XmlRpcCall, binaries: ReadonlyMap<unknown, Received>): string =>
+  JSON.stringify([method, params], (_, value: unknown) => {
+    const binary = binaries.get(value);
+    return binary === undefined ? value : { sha256: binary.sha256 };
+  });
 
 type Tray = {
   readonly take: () => BinarySink;
