@@ -29,7 +29,7 @@ export const verifyAudit = async (db: Queryable, against: readonly ChainHead[] =
     records += step.records;
     isOver = step.isOver;
   }
-  findings.push(...(await findMissing(db, against, 'the ends that were kept')));
+  findings.push(...(await findMissing(db, vouchedBy('the ends that were kept', against))));
   return { records, heads: walk.heads(), findings };
 };
 
@@ -61,10 +61,8 @@ export const walkAudit = (db: Queryable, recordsMax: number): AuditWalk => {
   return {
     next: async () => {
       const page = await readAuditPage(db, last, recordsMax);
-      const findings: AuditFinding[] = [];
-      for (const record of page.filter((each) => headsIn(each).length > 0)) {
-        findings.push(...(await findMissing(db, headsIn(record), `the chain of ${record.replica}`)));
-      }
+      const vouched = page.flatMap((record) => vouchedBy(`the chain of ${record.replica}`, headsIn(record)));
+      const findings = [...(await findMissing(db, vouched))];
       // Everything was read: from here on the step is taken.
       for (const record of page) {
         if (record.replica !== last.replica) leave();
@@ -83,15 +81,17 @@ export const walkAudit = (db: Queryable, recordsMax: number): AuditWalk => {
 type Place = Pick<ChainHead, 'replica' | 'seq'>;
 const BEFORE_ALL: Place = { replica: '00000000-0000-0000-0000-000000000000', seq: 0 };
 
-/** A chain cannot be cut short, or taken away, once somebody has named its end. @param by who did. */
-export const findMissing = async (
-  db: Queryable,
-  vouched: readonly ChainHead[],
-  by: string,
-): Promise<readonly AuditFinding[]> => {
+/** An end of a chain, and who says that it is there. */
+export type Vouched = ChainHead & { readonly by: string };
+
+export const vouchedBy = (by: string, heads: readonly ChainHead[]): readonly Vouched[] =>
+  heads.map((head) => ({ ...head, by }));
+
+/** A chain cannot be cut short, or taken away, once somebody has named its end. */
+export const findMissing = async (db: Queryable, vouched: readonly Vouched[]): Promise<readonly AuditFinding[]> => {
   if (vouched.length === 0) return [];
   const found = await readAuditHashes(db, vouched);
-  return vouched.flatMap(({ replica, seq, hash }, index) => {
+  return vouched.flatMap(({ replica, seq, hash, by }, index) => {
     const there = found[index] ?? null;
     if (there === hash) return [];
     const words =

@@ -5,7 +5,7 @@
 import type { AuditFinding } from '../core/audit-chain.ts';
 import type { FarmSeams } from './farm.ts';
 import type { Duty } from './lead.ts';
-import { type AuditStep, findMissing, type VerifiedHead, walkAudit } from './verify-audit.ts';
+import { type AuditStep, findMissing, type VerifiedHead, vouchedBy, walkAudit } from './verify-audit.ts';
 
 /** Of one step; what more there is, `stationgrid audit verify` says. */
 const LOGGED_MAX = 20;
@@ -23,7 +23,7 @@ export const watchAudit = (
   let foundBefore = 0;
   const step = async (): Promise<AuditStep> => {
     if (vouched === null) return walk.next();
-    const findings = await findMissing(pool, vouched, 'the round before');
+    const findings = await findMissing(pool, vouchedBy('the round before', vouched));
     vouched = null;
     return { records: 0, findings, isOver: false };
   };
