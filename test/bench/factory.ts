@@ -2,12 +2,15 @@
 import { freePort } from './free-port.ts';
 import { bodyOfAnswer } from './http-calls.ts';
 import type { Bench } from './measure.ts';
+import type { Usage } from './probe.ts';
 
 export type FactoryPair = {
   /** `host:port` of the factory door. */
   readonly door: string;
   /** The same of the bare server. */
   readonly bare: string;
+  /** What each of the two processes has used so far. */
+  readonly usage: { readonly door: () => Promise<Usage>; readonly bare: () => Promise<Usage> };
   readonly close: () => Promise<void>;
 };
 
@@ -21,6 +24,7 @@ export const openFactoryPair = async ({ site }: Bench): Promise<FactoryPair> => 
   return {
     door,
     bare: bare.address,
+    usage: { door: farm.usage, bare: bare.usage },
     close: async () => {
       await bare.close();
       await farm.close();
