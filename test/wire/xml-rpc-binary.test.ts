@@ -77,6 +77,48 @@ describe('a base64 value that is taken as it comes', () => {
       expect(readTaking(callWith(inside), pieceBytes).wrong).toMatchObject({ kind: 'malformed' });
   });
 
+  const spaces = fc.stringMatching(/^[\t\n\r ]{1,3}$/);
+  /** Lines of any length, as writers break them, and some that nobody writes. */
+  const lines = fc.record({
+    bytes: fc.uint8Array({ maxLength: 400 }),
+    lineChars: fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 1, maxLength: 4 }),
+    space: spaces,
+    pieceBytes: fc.integer({ min: 1, max: 200 }),
+  });
+  const broken = (text: string, lineChars: readonly number[], space: string): string => {
+    let made = '';
+    for (let at = 0, line = 0; at < text.length; line += 1) {
+      const chars = lineChars[line % lineChars.length]!;
+      made += space + text.slice(at, at + chars);
+      at += chars;
+    }
+    return made + space;
+  };
+
+  test('may be broken into lines anywhere', () => {
+    fc.assert(
+      fc.property(lines, ({ bytes, lineChars, space, pieceBytes }) => {
+        const text = broken(Buffer.from(bytes).toString('base64'), lineChars, space);
+        expect(readTaking(callWith(`<base64>${text}</base64>`), pieceBytes)).toMatchObject({
+          wrong: null,
+          params: [Buffer.from(bytes)],
+        });
+      }),
+    );
+  });
+
+  test('is refused with one letter in it that is none, wherever that is', () => {
+    const stranger = fc.constantFrom('-', '_', '*', '.', '\u00e9', '&#65;', '=A', '\u00a0');
+    fc.assert(
+      fc.property(lines, stranger, fc.nat(), ({ bytes, lineChars, space, pieceBytes }, letter, place) => {
+        const text = broken(Buffer.from(bytes).toString('base64').replaceAll('=', ''), lineChars, space);
+        const at = place % (text.length + 1);
+        const inside = `<base64>${text.slice(0, at)}${letter}${text.slice(at)}</base64>`;
+        expect(readTaking(callWith(inside), pieceBytes).wrong).toMatchObject({ kind: 'malformed' });
+      }),
+    );
+  });
+
   test('counts for no limit, while what stands around it does', () => {
     const limits = { ...DEFAULT_LIMITS, bodyMaxBytes: 1000 };
     const big = encodeCall('M', [new Uint8Array(100_000)]);
