@@ -9,6 +9,7 @@ import { OWNER_ROLE } from '../../src/store/embedded/found.ts';
 import { BEGIN } from '../../src/store/transaction.ts';
 import { EPOCH_MS } from './life.ts';
 import type { SimServer } from './sim-server.ts';
+import { Statement } from './sim-statement.ts';
 
 /**
  * A lock that is not free answers 55P03 after a millisecond, as a long wait would in production. Generic plans save the
@@ -118,11 +119,22 @@ export class SimDatabase {
       return isOpen ? client.query(text) : NOTHING;
     }
     const clock = this.#clock(backend);
-    const before = backend.transaction === 'to begin' ? beginAt(client, clock) : tell(client, clock);
+    const before = [
+      ...(backend.transaction === 'to begin' ? ['begin'] : []),
+      ...(clock === null ? [] : [`set stationgrid.now = '${clock}'`]),
+    ];
     if (backend.transaction === 'to begin') backend.transaction = 'open';
-    const answering = client.query({ name: nameOf(text), text, values: [...values] });
-    const [, result] = await Promise.all([before, answering]);
-    return result;
+    return new Promise((resolve, reject) => {
+      const answered = (error: Error | null, result: pg.QueryResult): void => {
+        if (error === null) resolve(result);
+        else {
+          // What was said with a statement that failed was not heard either.
+          backend.toldMs = null;
+          reject(error);
+        }
+      };
+      client.query(new Statement(before, { name: nameOf(text), text, values }, answered));
+    });
   }
 
   /** For the checks: outside the simulation's time and faults. */
@@ -175,11 +187,3 @@ export class SimDatabase {
 }
 
 const NOTHING: pg.QueryResult = { command: 'BEGIN', rowCount: null, oid: 0, fields: [], rows: [] };
-
-const beginAt = (client: pg.Client, clock: string | null): Promise<unknown> =>
-  client.query(clock === null ? 'begin' : `begin; set stationgrid.now = '${clock}'`);
-
-const tell = (client: pg.Client, clock: string | null): Promise<unknown> | null =>
-  clock === null
-    ? null
-    : client.query({ name: 'now', text: `select set_config('stationgrid.now', $1, false)`, values: [clock] });
