@@ -30,7 +30,7 @@ export type Emphasis = {
   readonly climate: readonly Trouble[];
   /** Share of each bot's calls that go to another replica; null: drawn for each. */
   readonly wanders: number | null;
-  /** Every bot with a unit of its own is an older client of bad habits. */
+  /** Every bot with one unit of its own is an older client, and has worse habits than most. */
   readonly fieldBots: boolean;
   /** One host drives the units of several others too. */
   readonly sharedUnits: boolean;
@@ -75,7 +75,7 @@ export const emphases = [
     times: { network: 2, stop: 2 },
     climate: [
       { kind: 'duplication', rate: 0.4 },
-      { kind: 'delay', maxMs: 6_000 },
+      { kind: 'delay', maxMs: 4_000 },
     ],
     wanders: 0.5,
   }),
@@ -83,7 +83,7 @@ export const emphases = [
   emphasis('lossy network', { climate: [{ kind: 'loss', rate: 0.15 }] }),
   // Of a commit, "lost after" is: done, and nobody knows.
   emphasis('failing statements', {
-    climate: [statements('lost after', 0.02), statements('lost before', 0.02), statements('error before', 0.02)],
+    climate: [statements('lost after', 0.02), statements('lost before', 0.01), statements('error before', 0.01)],
   }),
   emphasis('moody partner', { climate: [partner('drop', 0.25), partner('slow', 0.1), partner('garbage', 0.1)] }),
   emphasis('cancels', { times: { cancel: 4, look: 3 } }),

@@ -83,7 +83,7 @@ class FieldBot {
       if (ids.has(id) || !told.has(id)) continue;
       // Ended and heard; or taken away behind its back.
       this.#held.delete(id);
-      if (held.lease !== null && this.#parts.prng.chance(0.3)) this.#sayOtherwise(held);
+      if (held.lease !== null && this.#parts.prng.chance(this.#parts.bot.habits.fickle)) this.#sayOtherwise(held);
     }
     for (const { id, state, payload } of shown) {
       const held = this.#held.get(id);
@@ -108,7 +108,7 @@ class FieldBot {
   }
 
   async #work(held: Held): Promise<void> {
-    const { prng, fixtures, name } = this.#parts;
+    const { prng, fixtures, name, bot } = this.#parts;
     const { work, id } = held;
     // Some say ACTIVE first, some only ever COMPLETED.
     const isEager = prng.chance(0.5);
@@ -122,11 +122,11 @@ class FieldBot {
       await this.#life.clock.sleep(Math.min(30_000, Number(args?.['durationMs'])));
       if (held.lease !== null) break;
       // A forgotten result is no pass.
-      if (prng.chance(0.08)) continue;
+      if (prng.chance(bot.habits.forgets)) continue;
       const result = TestResult.create({ testId, status: toStatus(args?.['outcome']) });
       const isKept = isEager && prng.chance(0.5) && (await this.#report(id, result));
       // The farm has its word. At the end some say otherwise all the same.
-      results.push(isKept && prng.chance(0.3) ? turned(result) : result);
+      results.push(isKept && prng.chance(bot.habits.fickle) ? turned(result) : result);
     }
     run?.end();
     if (held.lease !== null) return;

@@ -131,6 +131,11 @@ export const plantedBugs: readonly PlantedBug[] = [
       planted: `
   CANCEL_ASKED: 'CANCELLED',`,
     },
+    {
+      file: 'src/store/jobs.ts',
+      original: `j.id = any($2::bigint[]) and j.state in ('QUEUED', 'LEASED', 'CANCELLING')`,
+      planted: `j.id = any($2::bigint[]) and j.state in ('QUEUED', 'LEASED', 'CANCELLING', 'FINISHED')`,
+    },
   ),
   bug(
     'expiry without amnesty',
@@ -222,11 +227,21 @@ export const plantedBugs: readonly PlantedBug[] = [
     original: '        ledger.calls.push({ ...call,',
     planted: `        ledger.calls[call.method === 'NotifyEnd' ? 'unshift' : 'push']({ ...call,`,
   }),
-  bug('a DUT does not settle', 'lost bots', 'a unit is given to a second bot while the first may still run it', {
-    file: 'src/store/devices.ts',
-    original: 'case when d.settling_until > farm_now() then d.settling_reason end as "settlingReason"',
-    planted: 'null::text as "settlingReason"',
-  }),
+  bug(
+    'a DUT does not settle',
+    'lost bots',
+    'a unit is given to a second bot while the first may still run it',
+    {
+      file: 'src/store/devices.ts',
+      original: 'case when d.settling_until > farm_now() then d.settling_reason end as "settlingReason"',
+      planted: 'null::text as "settlingReason"',
+    },
+    {
+      file: 'src/store/queue-heads.ts',
+      original: '(d.held_reason is not null or d.settling_until > farm_now())',
+      planted: 'd.held_reason is not null',
+    },
+  ),
   bug(
     'a lane is moved twice',
     'failing statements',

@@ -14,10 +14,19 @@ export type DrawnBot = {
   readonly pool: string;
   /** `sdk` is the reference bot; `field` an older client of its own habits. */
   readonly kind: 'sdk' | 'field';
+  /** Of an older client: how much of each bad habit it has. */
+  readonly habits: Habits;
   /** What it shows of itself. */
   readonly shows: 'token' | 'certificate';
   /** Share of its calls that go to another replica than the last. */
   readonly wanders: number;
+};
+
+export type Habits = {
+  /** Share of the results that it forgets. */
+  readonly forgets: number;
+  /** Share of what it has reported that it says otherwise in the end; and of its ended work that it brings up again. */
+  readonly fickle: number;
 };
 
 export type DrawnTest = {
@@ -72,6 +81,10 @@ export const drawScenario = (prng: Prng, hours: number, emphasis: Emphasis): Sce
   };
 };
 
+/** Of those in the field; and of the worst. */
+const SOME_HABITS: Habits = { forgets: 0.08, fickle: 0.3 };
+const BAD_HABITS: Habits = { forgets: 0.2, fickle: 0.6 };
+
 const rule = (station: string, changes: Partial<StationRule> = {}): StationRule => ({
   station,
   mode: 'notify',
@@ -103,6 +116,7 @@ const lineOf = (instance: string): Line => ({
 });
 
 const drawBots = (prng: Prng, { wanders, fieldBots, sharedUnits }: Emphasis): DrawnBot[] => {
+  const habits = fieldBots ? BAD_HABITS : SOME_HABITS;
   const bots: DrawnBot[] = Array.from({ length: prng.int(5, 6) }, (_, index) => ({
     botId: `bot-${index + 1}`,
     instance: index % 4 === 3 ? 'line-2' : 'line-1',
@@ -110,6 +124,7 @@ const drawBots = (prng: Prng, { wanders, fieldBots, sharedUnits }: Emphasis): Dr
     capacity: 1,
     pool: index % 2 === 0 ? 'even' : 'odd',
     kind: fieldBots || index % 5 === 4 ? 'field' : 'sdk',
+    habits,
     shows: index % 3 === 2 ? 'certificate' : 'token',
     wanders: prng.pick([0, 0.01, 0.1]),
   }));
@@ -123,6 +138,7 @@ const drawBots = (prng: Prng, { wanders, fieldBots, sharedUnits }: Emphasis): Dr
       capacity: 2,
       pool: 'even',
       kind: 'sdk',
+      habits,
       shows: 'token',
       wanders: 0.02,
     },
@@ -133,6 +149,7 @@ const drawBots = (prng: Prng, { wanders, fieldBots, sharedUnits }: Emphasis): Dr
       capacity: 1,
       pool: 'odd',
       kind: 'sdk',
+      habits,
       shows: 'certificate',
       wanders: 0.02,
     },
@@ -143,6 +160,7 @@ const drawBots = (prng: Prng, { wanders, fieldBots, sharedUnits }: Emphasis): Dr
       capacity: 1,
       pool: 'none',
       kind: 'sdk',
+      habits,
       shows: 'token',
       wanders: 0.1,
     },
