@@ -69,7 +69,7 @@ const partner = (mood: Extract<Trouble, { kind: 'partner' }>['mood'], rate: numb
 
 export const emphases = [
   // Bots that vanish in the midst of a test, on units that another host could take over.
-  emphasis('lost bots', { times: { 'lost at work': 12 }, sharedUnits: true }),
+  emphasis('lost bots', { times: { 'lost at work': 18 }, sharedUnits: true }),
   // Calls that arrive twice or late at a replica that has had the session.
   emphasis('wandering bots', {
     times: { network: 2, stop: 2 },
@@ -90,7 +90,7 @@ export const emphases = [
   emphasis('outages', { times: { outage: 8 } }),
   emphasis('lost notices', { climate: [{ kind: 'lost notices', rate: 1 }] }),
   // What a statement locked stays locked, so that readers meet transactions which are not over.
-  emphasis('close watch', { climate: [statements('slow answer', 0.06)], closeWatch: true }),
+  emphasis('close watch', { climate: [statements('slow answer', 0.05)], closeWatch: true }),
   emphasis('tokens', { times: { token: 8 } }),
   emphasis('promotion', { failsOver: true }),
 ] as const satisfies readonly Emphasis[];

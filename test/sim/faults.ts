@@ -29,6 +29,8 @@ const FAULTS = [26, 40] as const;
 const FAILOVER_RATE = 0.2;
 /** Of the times in which one replica alone cannot reach the database, those that outlast its bots' patience. */
 const LONG_CUTOFF_RATE = 1 / 3;
+/** Of the bots that are lost at work, those with a unit that another host drives too. */
+const SHARER_RATE = 0.7;
 const FIRST_MS = 20_000;
 const SECOND_MS = 1_000;
 
@@ -164,12 +166,17 @@ const drawClockStep = (prng: Prng, { replicas }: Scenario): Kind => ({
 });
 
 /** In the midst of a test, and for so much longer than most stations wait for a bot that another could get its unit. */
-const drawLostAtWork = (prng: Prng, { bots }: Scenario): Kind => ({
-  kind: 'lost at work',
-  botId: prng.pick(bots.filter(({ boards }) => boards.length > 0)).botId,
-  how: prng.pick(['crash', 'stop']),
-  forMs: prng.between(130, 240) * SECOND_MS,
-});
+const drawLostAtWork = (prng: Prng, { bots }: Scenario): Kind => {
+  const drivers = bots.filter(({ boards }) => boards.length > 0);
+  const hostsOf = (board: string): number => drivers.filter(({ boards }) => boards.includes(board)).length;
+  const sharers = drivers.filter(({ boards }) => boards.some((board) => hostsOf(board) > 1));
+  return {
+    kind: 'lost at work',
+    botId: prng.pick(prng.chance(SHARER_RATE) ? sharers : drivers).botId,
+    how: prng.pick(['crash', 'stop']),
+    forMs: prng.between(130, 240) * SECOND_MS,
+  };
+};
 
 /** Of all faults that are drawn, the share of each sort. */
 const draws: readonly Draw[] = [
