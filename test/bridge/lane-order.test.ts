@@ -4,7 +4,6 @@ import { Pump } from '../../src/bridge/pump.ts';
 import { createShopfloorClient } from '../../src/bridge/shopfloor-client.ts';
 import { callOfEvent } from '../../src/core/shopfloor-call.ts';
 import { startReferenceShopfloor } from '../../src/reference-shopfloor/reference-shopfloor.ts';
-import { runDoctor } from '../../src/store/doctor.ts';
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
 import { lineAt, limitsWith, openPlainFarm } from '../support/plain-farm.ts';
 import { insertUnit, oweTo } from '../support/rows.ts';
@@ -81,7 +80,7 @@ it('whatever the shopfloor does, each lane arrives whole, in order, applied once
         const repeated = lines.filter(({ outcome }) => outcome === 'repeated').map(({ key }) => key);
         const { rows: doubtful } = await database.pool.query('select id from shopfloor_calls where ambiguous');
         expect(doubtful.map(({ id }) => id)).toEqual(expect.arrayContaining([...new Set(repeated)]));
-        expect(await runDoctor(database.pool)).toEqual([]);
+        expect(await database.doctor()).toEqual([]);
       } finally {
         await Promise.all(pumps.map((pump) => pump.stop()));
         await Promise.all(farms.map((farm) => farm.close()));

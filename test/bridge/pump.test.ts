@@ -15,7 +15,6 @@ import {
   type ReferenceShopfloorOptions,
   startReferenceShopfloor,
 } from '../../src/reference-shopfloor/reference-shopfloor.ts';
-import { runDoctor } from '../../src/store/doctor.ts';
 import { insertRestore } from '../../src/store/restores.ts';
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
 import { lineAt, limitsWith, openPlainFarm, type PlainFarm } from '../support/plain-farm.ts';
@@ -46,7 +45,7 @@ afterEach(async () => {
   await Promise.all(pumps.splice(0).map((pump) => pump.stop()));
   await Promise.all(farms.splice(0).map((farm) => farm.close()));
   await shopfloor.stop();
-  expect(await runDoctor(database.pool)).toEqual([]);
+  expect(await database.doctor()).toEqual([]);
   await database.drop();
 });
 
@@ -249,7 +248,7 @@ describe('the pump', () => {
         const outcome = await client.call(...call);
         await database.pool.query(
           `select pg_terminate_backend(pid) from pg_stat_activity
-           where datname = current_database() and pid <> pg_backend_pid()`,
+           where datname = current_database() and usename = current_user and pid <> pg_backend_pid()`,
         );
         return outcome;
       },

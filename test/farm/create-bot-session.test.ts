@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cancelJob } from '../../src/farm/cancel-job.ts';
 import { enqueueJob } from '../../src/farm/enqueue-job.ts';
 import { sweepLeases, sweepSessions } from '../../src/farm/sweep.ts';
-import { runDoctor } from '../../src/store/doctor.ts';
 import {
   active,
   board,
@@ -38,7 +37,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await Promise.all([home.settled(), other.settled()]);
-  expect(await runDoctor(database.pool)).toEqual([]);
+  expect(await database.doctor()).toEqual([]);
   await database.drop();
 });
 

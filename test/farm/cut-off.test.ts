@@ -6,7 +6,6 @@ import { sweepLeases, sweepSessions } from '../../src/farm/sweep.ts';
 import { beat, tickOnce } from '../../src/farm/tick.ts';
 import { Ticker } from '../../src/farm/ticker.ts';
 import { silenceOf } from '../../src/farm/vouch.ts';
-import { runDoctor } from '../../src/store/doctor.ts';
 import { active, connect, done, leasesOf, only, openTestHome, stateOf, type TestHome } from '../support/bot-calls.ts';
 import { freshDatabase, type FreshDatabase } from '../support/database.ts';
 import { testLine, testRule } from '../support/farm.ts';
@@ -55,7 +54,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await Promise.all([home.settled(), other.settled()]);
-  expect(await runDoctor(database.pool)).toEqual([]);
+  expect(await database.doctor()).toEqual([]);
   await database.drop();
 });
 

@@ -3,7 +3,6 @@ import { drainBots } from '../../src/farm/drain-bots.ts';
 import { enqueueJob } from '../../src/farm/enqueue-job.ts';
 import { tickOnce } from '../../src/farm/tick.ts';
 import { undrainBots } from '../../src/farm/undrain-bots.ts';
-import { runDoctor } from '../../src/store/doctor.ts';
 import { board, connect, done, only, openTestHome, stateOf, type TestHome } from '../support/bot-calls.ts';
 import { freshDatabase, type FreshDatabase } from '../support/database.ts';
 import { jobRequest, mlb } from '../support/job-requests.ts';
@@ -30,7 +29,7 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const session of home.sessions.byName.values()) session.parked?.end('shutdown');
   await home.settled();
-  expect(await runDoctor(database.pool)).toEqual([]);
+  expect(await database.doctor()).toEqual([]);
   await database.drop();
 });
 

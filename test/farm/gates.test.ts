@@ -6,7 +6,6 @@ import { openGates, openGatesAfter } from '../../src/farm/open-gates.ts';
 import { overrideGate } from '../../src/farm/override-gate.ts';
 import { retryGate } from '../../src/farm/retry-gate.ts';
 import { skipCall } from '../../src/farm/skip-call.ts';
-import { runDoctor } from '../../src/store/doctor.ts';
 import { readReadiness } from '../../src/store/devices.ts';
 import { lockCandidates } from '../../src/store/jobs.ts';
 import { answerDue, YES } from '../support/answering.ts';
@@ -30,7 +29,7 @@ beforeEach(async () => {
   job = await insertJob(farm.pool, { deviceId: unit, station: 'FAT', heldBy: 'GATE_TURN' });
 });
 afterEach(async () => {
-  expect(await runDoctor(farm.pool)).toEqual([]);
+  expect(await database.doctor()).toEqual([]);
   await farm.close();
   await database.drop();
 });

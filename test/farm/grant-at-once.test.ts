@@ -3,7 +3,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import pg from 'pg';
 import { drainBots } from '../../src/farm/drain-bots.ts';
 import { enqueueJob, enqueueJobs } from '../../src/farm/enqueue-job.ts';
-import { runDoctor } from '../../src/store/doctor.ts';
 import {
   active,
   board,
@@ -42,7 +41,7 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const { sessions } of [home, other]) for (const { parked } of sessions.byName.values()) parked?.end('shutdown');
   await Promise.all([home.settled(), other.settled()]);
-  expect(await runDoctor(database.pool)).toEqual([]);
+  expect(await database.doctor()).toEqual([]);
   await database.drop();
 });
 

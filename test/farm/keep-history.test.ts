@@ -7,7 +7,6 @@ import { enqueueJob } from '../../src/farm/enqueue-job.ts';
 import { transact } from '../../src/farm/farm.ts';
 import { type HistoryKept, keepHistory } from '../../src/farm/keep-history.ts';
 import { countHistoryDay } from '../../src/store/history.ts';
-import { runDoctor } from '../../src/store/doctor.ts';
 import { readTallies } from '../../src/store/tallies.ts';
 import type { Queryable } from '../../src/store/transaction.ts';
 import {
@@ -42,7 +41,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await home.settled();
-  expect(await runDoctor(database.pool)).toEqual([]);
+  expect(await database.doctor()).toEqual([]);
   await database.drop();
 });
 
@@ -289,7 +288,7 @@ describe('retention', () => {
   it('drops whole days that are past their time, with all that belongs to their jobs, and keeps the counts', async () => {
     await runsOn(DAY);
     const second = await runsOn(addDays(DAY, 1));
-    expect(await runDoctor(database.pool)).toEqual([]);
+    expect(await database.doctor()).toEqual([]);
     await onDay(addDays(DAY, KEEP_DAYS + 1));
     const { dropped, deleted, left } = await keep();
     expect({ deleted, left }).toEqual({ deleted: 0, left: [] });
@@ -390,7 +389,7 @@ describe('retention', () => {
       },
     });
     await expect(dying).rejects.toThrow('gone');
-    expect(await runDoctor(database.pool)).toEqual([]);
+    expect(await database.doctor()).toEqual([]);
     await keep();
     expect(await placesOf('jobs')).toEqual([]);
     expect(await tallied()).toEqual(['dropped FAT FINISHED 1']);

@@ -5,7 +5,6 @@ import { claimCalls } from '../../src/farm/claim-calls.ts';
 import type { CallToSend } from '../../src/farm/journal-heads.ts';
 import { createCallRecorder } from '../../src/farm/record-call.ts';
 import { readDeviceRecords } from '../../src/store/devices.ts';
-import { runDoctor } from '../../src/store/doctor.ts';
 import { createPool, POOL_LIMITS } from '../../src/store/pool.ts';
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
 import { lineAt, openPlainFarm, type PlainFarm } from '../support/plain-farm.ts';
@@ -30,7 +29,7 @@ beforeEach(async () => {
   ids = await oweTo(farm.pool, unit, [...callsOfStart('SMT', false), result, { ...result, testId: 'SMT.U' }]);
 });
 afterEach(async () => {
-  expect(await runDoctor(database.pool)).toEqual([]);
+  expect(await database.doctor()).toEqual([]);
   await farm.close();
   await database.drop();
 });

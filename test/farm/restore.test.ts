@@ -8,7 +8,6 @@ import { resumeBridge } from '../../src/farm/resume-bridge.ts';
 import { tickOnce } from '../../src/farm/tick.ts';
 import { watchJob } from '../../src/farm/watch-job.ts';
 import { processClock } from '../../src/process-clock.ts';
-import { runDoctor } from '../../src/store/doctor.ts';
 import { answerDue, YES } from '../support/answering.ts';
 import {
   active,
@@ -64,7 +63,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await Promise.all(homes.splice(0).map((each) => each.settled()));
   for (const each of databases.splice(0)) {
-    expect(await runDoctor(each.pool)).toEqual([]);
+    expect(await each.doctor()).toEqual([]);
     await each.drop();
   }
 });

@@ -3,7 +3,6 @@ import { cancelJob } from '../../src/farm/cancel-job.ts';
 import { enqueueJob } from '../../src/farm/enqueue-job.ts';
 import { sweepJobs, sweepLeases, sweepSessions } from '../../src/farm/sweep.ts';
 import { tickOnce } from '../../src/farm/tick.ts';
-import { runDoctor } from '../../src/store/doctor.ts';
 import {
   active,
   board,
@@ -47,7 +46,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await Promise.all([home.settled(), other.settled()]);
-  expect(await runDoctor(database.pool)).toEqual([]);
+  expect(await database.doctor()).toEqual([]);
   await database.drop();
 });
 

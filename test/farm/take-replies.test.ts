@@ -4,7 +4,6 @@ import { listCalls } from '../../src/farm/list-calls.ts';
 import { listLanes, readLaneSurvey } from '../../src/farm/list-lanes.ts';
 import { releaseDevice } from '../../src/farm/release-device.ts';
 import { readDeviceRecords } from '../../src/store/devices.ts';
-import { runDoctor } from '../../src/store/doctor.ts';
 import { answerDue, YES } from '../support/answering.ts';
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
 import { lineAt, openPlainFarm, type PlainFarm } from '../support/plain-farm.ts';
@@ -150,7 +149,7 @@ describe('what a shopfloor answers', () => {
     }
     const { rows } = await farm.pool.query('select count(*) as n from jobs');
     expect(rows).toEqual([{ n: 4 }]);
-    expect((await runDoctor(farm.pool)).filter(({ invariant }) => invariant === '18')).toEqual([]);
+    expect((await database.doctor()).filter(({ invariant }) => invariant === '18')).toEqual([]);
   });
 });
 

@@ -7,7 +7,6 @@ import { listTestResults } from '../../src/farm/list-test-results.ts';
 import { takeShopfloorCall } from '../../src/farm/take-shopfloor-call.ts';
 import { takeTestlog } from '../../src/farm/take-testlog.ts';
 import { forgetTestlog } from '../../src/store/testlog-events.ts';
-import { runDoctor } from '../../src/store/doctor.ts';
 import {
   active,
   board,
@@ -33,7 +32,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await home.settled();
-  expect(await runDoctor(database.pool)).toEqual([]);
+  expect(await database.doctor()).toEqual([]);
   await database.drop();
 });
 

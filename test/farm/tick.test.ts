@@ -6,7 +6,6 @@ import { leaveFarm, stopHome } from '../../src/farm/stop-home.ts';
 import { sweepLeases } from '../../src/farm/sweep.ts';
 import { tickOnce } from '../../src/farm/tick.ts';
 import { Ticker } from '../../src/farm/ticker.ts';
-import { runDoctor } from '../../src/store/doctor.ts';
 import { active, board, connect, only, openTestHome, stateOf, type TestHome } from '../support/bot-calls.ts';
 import { freshDatabase, type FreshDatabase } from '../support/database.ts';
 import { jobRequest, mlb } from '../support/job-requests.ts';
@@ -30,7 +29,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await Promise.all([home.settled(), other.settled()]);
-  expect(await runDoctor(database.pool)).toEqual([]);
+  expect(await database.doctor()).toEqual([]);
   await database.drop();
 });
 

@@ -17,7 +17,6 @@ import {
   type TestHome,
   testResult,
 } from '../support/bot-calls.ts';
-import { runDoctor } from '../../src/store/doctor.ts';
 import { freshDatabase, type FreshDatabase } from '../support/database.ts';
 import { createManualClock, type ManualClock } from '../support/manual-clock.ts';
 import { jobRequest, mlb } from '../support/job-requests.ts';
@@ -32,7 +31,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await home.settled();
-  expect(await runDoctor(database.pool)).toEqual([]);
+  expect(await database.doctor()).toEqual([]);
   await database.drop();
 });
 
@@ -190,7 +189,7 @@ describe('what a bot says of itself', () => {
     const bot = await connect(home, 'b', { capacity: 2 });
     const [one, two] = bot.created.leases.map(({ id }) => id);
     expect((await bot.poll([active(one!), active(two!)], { capacity: 1 })).leases).toHaveLength(2);
-    expect(await runDoctor(home.pool)).toEqual([]);
+    expect(await database.doctor()).toEqual([]);
     expect((await bot.poll([done(one!), active(two!)], { capacity: 1 })).leases.map(({ id }) => id)).toEqual([two]);
   });
 });

@@ -68,7 +68,8 @@ export const openStage = async (): Promise<Stage> => {
   for (const setting of [`deadlock_timeout = '${DEADLOCK}'`, 'plan_cache_mode = force_generic_plan']) {
     await superuser.query(`alter database ${superuser.database ?? ''} set ${setting}`);
   }
-  const empty = await emptier(superuser);
+  // Triggers and foreign keys look away while rows go.
+  await superuser.query('set session_replication_role = replica');
   const pools = [
     createPool(database.url, PATIENT),
     createPool(database.url, PATIENT),
@@ -83,7 +84,7 @@ export const openStage = async (): Promise<Stage> => {
     doctor: () => runDoctor(toQueryable((text) => superuser.query({ name: 'doctor', text }))),
     raise: async (changes = {}) => {
       await Promise.all(sides.map((side) => side.idle()));
-      await superuser.query(empty);
+      await superuser.query({ name: 'empty', text: 'select untouched.empty()' });
       return raise(database, sides, third, changes);
     },
     close: async () => {
@@ -97,30 +98,6 @@ export const openStage = async (): Promise<Stage> => {
 /** The doctor says its statement and nothing else. */
 const toQueryable = (query: (text: string) => Promise<pg.QueryResult>): Queryable =>
   ({ query }) as unknown as Queryable;
-
-/**
- * The statement that takes the database back to what its migrations made of it; triggers and foreign keys look away. A function, whose
- * hundred statements are planned once and not at every schedule.
- */
-const emptier = async (superuser: pg.Client): Promise<string> => {
-  const { rows } = await superuser.query<{ name: string }>(
-    `select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
-     where n.nspname in ('public', 'test_clock') and c.relkind = 'r' and c.relname <> 'schema_migrations' order by 1`,
-  );
-  await superuser.query('create schema untouched');
-  const statements: string[] = [];
-  for (const [index, { name }] of rows.entries()) {
-    await superuser.query(`create table untouched.t${index} as table ${name}`);
-    const { rowCount } = await superuser.query(`select from untouched.t${index}`);
-    statements.push(`delete from ${name};`);
-    if (rowCount !== 0) statements.push(`insert into ${name} overriding system value table untouched.t${index};`);
-  }
-  await superuser.query('set session_replication_role = replica');
-  await superuser.query(
-    `create function untouched.empty() returns void language plpgsql as $$ begin ${statements.join(' ')} end $$`,
-  );
-  return 'select untouched.empty()';
-};
 
 /** A line that tells a shopfloor, with a gated station and one that forgives a long silence. */
 const line: Line = testLine({

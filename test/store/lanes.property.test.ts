@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { callOfEvent } from '../../src/core/shopfloor-call.ts';
-import { runDoctor } from '../../src/store/doctor.ts';
 import { oweCalls } from '../../src/store/owed-calls.ts';
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
 import { insertUnit, INSTANCE } from '../support/rows.ts';
@@ -69,5 +68,5 @@ it('positions are dense and in the order of commits, however many write to the s
     }),
     { numRuns: 40 },
   );
-  expect(await runDoctor(database.pool)).toEqual([]);
+  expect(await database.doctor()).toEqual([]);
 });

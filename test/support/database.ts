@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
+import { afterAll, inject } from 'vitest';
+import { type Finding, runDoctor } from '../../src/store/doctor.ts';
 import { createPool } from '../../src/store/pool.ts';
-import { inject } from 'vitest';
+import type { Queryable } from '../../src/store/transaction.ts';
 import { urlOf } from './test-server.ts';
 
 /** A database of a test file's own, with the farm's schema and a clock that can be set. */
@@ -13,25 +15,46 @@ export interface FreshDatabase {
   readonly pool: pg.Pool;
   /** Stops `farm_now()` at a time for all sessions; null lets it run again. */
   readonly setNow: (at: Date | null) => Promise<void>;
+  /** What is wrong in it, by the doctor, whose statement takes longer to plan than to run: here it is planned once. */
+  readonly doctor: () => Promise<readonly Finding[]>;
   /** As it is now, in another database, as a restored backup would be. Ends the sessions of this one. */
   readonly copy: () => Promise<FreshDatabase>;
   /** Ends the pool, and every other session, and removes the database. */
   readonly drop: () => Promise<void>;
 }
 
-export function freshDatabase(): Promise<FreshDatabase> {
+/** As good as new: one that a test of this file has done with, if there is one. To empty it takes a tenth of making another. */
+export async function freshDatabase(): Promise<FreshDatabase> {
   const server = inject('testServer');
   if (server.broken !== null) throw new Error(`No test can have a database: ${server.broken}`);
-  return databaseLike(server.template);
+  const spare = spares.pop();
+  return opened(spare ?? { name: await made(server.template), keeper: null }, true);
 }
 
-async function databaseLike(template: string): Promise<FreshDatabase> {
+/** A database, and a session of the harness in it, which is let open: it has planned what it asks. Null: not yet. */
+type Kept = { readonly name: string; keeper: pg.Client | null };
+
+const spares: Kept[] = [];
+
+afterAll(async () => {
+  for (const { name, keeper } of spares.splice(0)) {
+    await keeper?.end();
+    await asSuperuser(`drop database ${name} with (force)`);
+  }
+});
+
+async function made(template: string): Promise<string> {
+  const name = `test_${randomBytes(8).toString('hex')}`;
+  await asSuperuser(`create database ${name} template ${template} owner ${inject('testServer').ownerRole}`);
+  return name;
+}
+
+/** @param isLikeTheTemplate or a copy of another one, which is of use to nobody else. */
+function opened(kept: Kept, isLikeTheTemplate: boolean): FreshDatabase {
   const server = inject('testServer');
-  const database = `test_${randomBytes(8).toString('hex')}`;
-  const asSuperuser = urlOf(server.url, { user: server.superuser, database: 'postgres' });
-  await once(asSuperuser, `create database ${database} template ${template} owner ${server.ownerRole}`);
-  const url = urlOf(server.url, { database });
+  const url = urlOf(server.url, { database: kept.name });
   const pool = createPool(url);
+  const keeper = async (): Promise<pg.Client> => (kept.keeper ??= await openKeeper(kept.name));
   return {
     url,
     ownerUrl: urlOf(url, { user: server.ownerRole }),
@@ -39,18 +62,55 @@ async function databaseLike(template: string): Promise<FreshDatabase> {
     setNow: async (at) => {
       await pool.query('update test_clock.farm_clock set at = $1', [at]);
     },
+    doctor: async () => {
+      const db = await keeper();
+      return runDoctor(toQueryable((text) => db.query({ name: 'doctor', text })));
+    },
     copy: async () => {
-      await once(
-        asSuperuser,
-        `select pg_terminate_backend(pid, 30000) from pg_stat_activity where datname = '${database}'`,
-      );
-      return databaseLike(database);
+      await kept.keeper?.end();
+      kept.keeper = null;
+      await asSuperuser(`select pg_terminate_backend(pid, 30000) from pg_stat_activity where datname = '${kept.name}'`);
+      return opened({ name: await made(kept.name), keeper: null }, false);
     },
     drop: async () => {
       await pool.end();
-      await once(asSuperuser, `drop database ${database} with (force)`);
+      // Its session may have been ended by a test, or the database altered: then it goes.
+      if (isLikeTheTemplate && (await emptied(keeper).catch(() => false))) spares.push(kept);
+      else {
+        await kept.keeper?.end().catch(() => undefined);
+        await asSuperuser(`drop database ${kept.name} with (force)`);
+      }
     },
   };
+}
+
+async function openKeeper(database: string): Promise<pg.Client> {
+  const { url, superuser } = inject('testServer');
+  const client = new pg.Client(urlOf(url, { user: superuser, database }));
+  client.on('error', () => undefined);
+  await client.connect();
+  await client.query('set session_replication_role = replica');
+  return client;
+}
+
+/** Ends every other session, and takes the database back to what the template is. False: more than its rows was changed. */
+async function emptied(keeper: () => Promise<pg.Client>): Promise<boolean> {
+  const db = await keeper();
+  await db.query(`select pg_terminate_backend(pid, 30000) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'`);
+  const { rows } = await db.query<{ shape: string }>({ name: 'shape', text: 'select untouched.shape() as shape' });
+  if (rows[0]?.shape !== inject('testServer').shape) return false;
+  await db.query({ name: 'empty', text: 'select untouched.empty()' });
+  return true;
+}
+
+/** The doctor says its statement and nothing else. */
+const toQueryable = (query: (text: string) => Promise<pg.QueryResult>): Queryable =>
+  ({ query }) as unknown as Queryable;
+
+async function asSuperuser(statement: string): Promise<void> {
+  const { url, superuser } = inject('testServer');
+  await once(urlOf(url, { user: superuser, database: 'postgres' }), statement);
 }
 
 /** A database in which nothing was made yet, for those who migrate. */
@@ -67,8 +127,7 @@ export interface EmptyDatabase {
 export async function emptyDatabase(): Promise<EmptyDatabase> {
   const server = inject('testServer');
   const database = `empty_${randomBytes(8).toString('hex')}`;
-  const asSuperuser = urlOf(server.url, { user: server.superuser, database: 'postgres' });
-  await once(asSuperuser, `create database ${database} template template0 owner ${server.ownerRole}`);
+  await asSuperuser(`create database ${database} template template0 owner ${server.ownerRole}`);
   const ownerUrl = urlOf(server.url, { user: server.ownerRole, database });
   const clients: pg.Client[] = [];
   const connect = async (url: string): Promise<pg.Client> => {
@@ -84,7 +143,7 @@ export async function emptyDatabase(): Promise<EmptyDatabase> {
     drop: async () => {
       // A test may have cut some of them.
       await Promise.allSettled(clients.map((client) => client.end()));
-      await once(asSuperuser, `drop database ${database} with (force)`);
+      await asSuperuser(`drop database ${database} with (force)`);
     },
   };
 }

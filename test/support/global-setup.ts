@@ -24,10 +24,16 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   const log = { info: () => undefined, warn: () => undefined };
   const options = { dataDir, log, clock: processClock, newId: randomUUID, isDurable: false };
   const { url, applicationRole, stop } = await startEmbeddedPostgres(options);
-  const server: TestServer = { url, ownerRole: OWNER_ROLE, superuser: SUPERUSER, template: TEMPLATE, broken: null };
+  const server: TestServer = {
+    url,
+    ownerRole: OWNER_ROLE,
+    superuser: SUPERUSER,
+    template: TEMPLATE,
+    shape: '',
+    broken: null,
+  };
   try {
-    await makeTemplate(server, applicationRole);
-    project.provide('testServer', server);
+    project.provide('testServer', { ...server, shape: await makeTemplate(server, applicationRole) });
   } catch (error) {
     // A broken migration fails the tests that need a database, and leaves the others alone.
     project.provide('testServer', { ...server, broken: String(error) });
@@ -38,7 +44,8 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   };
 }
 
-async function makeTemplate({ url, superuser, ownerRole }: TestServer, applicationRole: string): Promise<void> {
+/** Resolves with its shape, as untouched.sql has it. */
+async function makeTemplate({ url, superuser, ownerRole }: TestServer, applicationRole: string): Promise<string> {
   const founder = new pg.Client(urlOf(url, { user: superuser, database: 'postgres' }));
   await founder.connect();
   await founder.query(`create database ${TEMPLATE} owner ${ownerRole}`).finally(() => founder.end());
@@ -46,7 +53,10 @@ async function makeTemplate({ url, superuser, ownerRole }: TestServer, applicati
   await owner.connect();
   try {
     await migrate(owner, { applicationRole });
-    await owner.query(readFileSync(new URL('./settable-clock.sql', import.meta.url), 'utf8'));
+    for (const addition of ['./settable-clock.sql', './untouched.sql'])
+      await owner.query(readFileSync(new URL(addition, import.meta.url), 'utf8'));
+    const { rows } = await owner.query<{ shape: string }>('select untouched.shape() as shape');
+    return rows[0]?.shape ?? '';
   } finally {
     await owner.end();
   }

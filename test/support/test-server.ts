@@ -5,6 +5,8 @@ export interface TestServer {
   readonly ownerRole: string;
   readonly superuser: string;
   readonly template: string;
+  /** The template's, by untouched.shape(). */
+  readonly shape: string;
   /** Why the template could not be made; null when it could. */
   readonly broken: string | null;
 }

@@ -10,7 +10,6 @@ import {
   startReferenceShopfloor,
 } from '../../../src/reference-shopfloor/reference-shopfloor.ts';
 import { readReadiness } from '../../../src/store/devices.ts';
-import { runDoctor } from '../../../src/store/doctor.ts';
 import { insertLeases } from '../../../src/store/leases.ts';
 import type { XmlRpcValue } from '../../../src/wire/xml-rpc.ts';
 import { connectBot, giveJob } from '../../support/fleet.ts';
@@ -21,7 +20,7 @@ import { openFactory, type TestFactory } from './open-factory.ts';
 let shopfloor: ReferenceShopfloor;
 let factory: TestFactory;
 afterEach(async () => {
-  expect(await runDoctor(factory.database.pool)).toEqual([]);
+  expect(await factory.database.doctor()).toEqual([]);
   await factory.close();
   await shopfloor.stop();
 });

@@ -7,7 +7,6 @@ import {
   type ReferenceShopfloorOptions,
   startReferenceShopfloor,
 } from '../../../src/reference-shopfloor/reference-shopfloor.ts';
-import { runDoctor } from '../../../src/store/doctor.ts';
 import { wallClock } from '../../support/wall-clock.ts';
 import { openFactory, runPython, type TestFactory } from './open-factory.ts';
 
@@ -133,7 +132,7 @@ describe.skipIf(missing !== null)('a line of DUTs', { timeout: 240_000 }, () => 
     );
     const doubtful = new Set(ambiguous.map(({ id }) => id));
     for (const { key, sameBody } of check.duplicates) expect([sameBody, doubtful.has(key)]).toEqual([true, true]);
-    expect(await runDoctor(factory.database.pool)).toEqual([]);
+    expect(await factory.database.doctor()).toEqual([]);
     const { rows: jobs } = await factory.database.pool.query(
       `select station, state, verdict, attempts, count(*)::int as n from jobs group by 1, 2, 3, 4 order by station`,
     );
