@@ -9,7 +9,7 @@ import { type FactoryDoor, serveFactory } from '../fronts/factory/serve-factory.
 import type { Entrances } from '../listen/open-entrances.ts';
 import { type Depot, openDepot } from '../uploads/depot.ts';
 import { clearLeftovers } from '../uploads/notes.ts';
-import { isRunning } from '../uploads/process-mark.ts';
+import { ownMark } from '../uploads/process-mark.ts';
 import type { OpenFarm } from './open-farm.ts';
 
 /** The folder of a factory door, in order: what a crash left there is on record or gone. Null: no such door is wanted. */
@@ -17,7 +17,8 @@ export const openFactoryFolder = async (config: Config, home: Home): Promise<Dep
   if (config.doors.factory === null) return null;
   const depot = await openFolder(config.factory.folder ?? join(config.data, 'factory'), config, home);
   const cleared = await clearLeftovers(depot, {
-    isAlive,
+    own: await ownMark(),
+    now: home.clock.now(),
     adopt: (found) => adoptUploads(home, depot.id, found),
   });
   if (cleared.adopted + cleared.removed > 0)
@@ -27,7 +28,7 @@ export const openFactoryFolder = async (config: Config, home: Home): Promise<Dep
 
 const openFolder = async (root: string, { limits }: Config, { clock, newId, log }: Home): Promise<Depot> => {
   try {
-    return await openDepot({ root, limits: limits.uploads, newId, clock, pid: process.pid, log });
+    return await openDepot({ root, limits: limits.uploads, newId, clock, log });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     const words = `Uploads of DUTs cannot be kept in ${root}: ${why}. Make the folder writable, or name another by factory.folder.`;
@@ -76,6 +77,3 @@ export const openFactory = async (
     scheme: config.tls === null ? 'http' : 'https',
   });
 };
-
-/** Of this machine. In a container one that is dead may have had our own number. */
-const isAlive = (pid: number): boolean => pid !== process.pid && isRunning(pid);

@@ -21,6 +21,7 @@ import { closeLogs, createForgotten, type Forgotten } from './forgotten.ts';
 import { createRoom, type RoomLimits } from './room.ts';
 import { type FileLockSeams, openFileLocks } from './file-lock.ts';
 import { type Note, noteName, type Noted } from './notes.ts';
+import { ownMark } from './process-mark.ts';
 import { createShelf, type Shelf } from './parameter-shelf.ts';
 import { receive, type Received, type Receiving } from './received.ts';
 
@@ -32,7 +33,6 @@ export type DepotSeams = {
   readonly newId: () => string;
   readonly clock: Clock;
   readonly limits: FileLockSeams['limits'] & RoomLimits;
-  readonly pid: number;
   readonly log: { readonly warn: Say };
 };
 
@@ -81,7 +81,8 @@ export const openDepot = async (seams: DepotSeams): Promise<Depot> => {
   const ownPath = (): string => `${own(seams.newId())}.part`;
   const room = createRoom(root, seams.limits);
   const locks = await openFileLocks({ ...seams, folder: join(root, 'locks') });
-  const own = (id: string): string => join(incoming, noteName(seams.pid, id));
+  const mark = await ownMark();
+  const own = (id: string): string => join(incoming, noteName(mark, id));
   return {
     id: await depotId(root, seams.newId),
     root,

@@ -1,5 +1,5 @@
 /** Files as they must be kept: what is answered is on the disk, and nothing leaves its folder. */
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { type FileHandle, mkdir, open, realpath, stat } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { invalid, Refusal } from '../core/refusal.ts';
@@ -11,9 +11,7 @@ export const codeOf = (error: unknown): string | null =>
 export const blobPath = (sha256: string): string => `blobs/${sha256.slice(0, 2)}/${sha256}`;
 
 /** Null: there is nothing. */
-export const statOf = async (
-  path: string,
-): Promise<{ readonly size: number; readonly ino: number; readonly nlink: number } | null> => {
+export const statOf = async (path: string): Promise<Pick<Stats, 'size' | 'ino' | 'nlink' | 'mtimeMs'> | null> => {
   try {
     return await stat(path);
   } catch (error) {

@@ -3,6 +3,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nthName, type ReportPath, type WholeKind } from '../core/upload.ts';
 import { blobPath, statOf } from './disk.ts';
+import { isOverBy, type ProcessMark, wordOf } from './process-mark.ts';
 
 /** What the record will say of it, but for where it is. */
 export type Noted = {
@@ -19,30 +20,39 @@ export type Noted = {
 
 export type Note = { readonly where: ReportPath | string; readonly noted: Noted };
 
-/** Whatever is under way is told by the process that is at it. */
-export const noteName = (pid: number, id: string): string => `${pid}-${id}`;
+/** Whatever is under way tells the process that is at it. */
+export const noteName = (own: ProcessMark, id: string): string => `${wordOf(own)}-${id}`;
+
+/**
+ * What is as old as this, and of a process that cannot be seen from here, was left behind: longer than an upload may take. In a folder
+ * that hosts share, others' uploads are under way while a replica starts.
+ */
+const LEFT_BEHIND_MS = 24 * 60 * 60 * 1000;
 
 export type Leftover = Noted & { readonly depot: string; readonly path: string };
 
 /**
  * What processes that are dead have left behind: files with a name, which are whole, are to be put on record by `adopt`;
  * what has no name yet is removed. No DUT was told that any of it was kept.
- * @param isAlive whether there is such a process, other than this one: in a container the dead one had our number.
  */
 export const clearLeftovers = async (
   { root, id: depot }: { readonly root: string; readonly id: string },
   {
-    isAlive,
+    own,
+    now,
     adopt,
   }: {
-    readonly isAlive: (pid: number) => boolean;
+    readonly own: ProcessMark;
+    readonly now: Date;
     readonly adopt: (
       found: readonly Leftover[],
     ) => Promise<{ readonly adopted: number; readonly spare: readonly string[] }>;
   },
 ): Promise<{ readonly adopted: number; readonly removed: number }> => {
   const folder = join(root, 'incoming');
-  const left = (await readdir(folder)).filter((name) => !isAlive(Number.parseInt(name, 10)));
+  const left: string[] = [];
+  for (const name of await readdir(folder))
+    if ((await isOverBy(name.replace(/-.*$/s, ''), own)) ?? (await isOld(join(folder, name), now))) left.push(name);
   const notes = (
     await Promise.all(left.filter((name) => name.endsWith('.json')).map((name) => readNote(join(folder, name))))
   ).filter((note) => note !== null);
@@ -58,6 +68,11 @@ export const clearLeftovers = async (
   for (const name of [...left.filter((each) => !each.endsWith('.json')), ...left])
     await rm(join(folder, name), { force: true });
   return { adopted, removed: notes.length - found.length + spare.length };
+};
+
+const isOld = async (path: string, now: Date): Promise<boolean> => {
+  const there = await statOf(path);
+  return there !== null && now.getTime() - there.mtimeMs >= LEFT_BEHIND_MS;
 };
 
 /** Null: cut off, so that nothing was named either. */

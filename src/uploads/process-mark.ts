@@ -1,4 +1,5 @@
 /** Which process this is, so that others on the machine can tell whether it still runs: its number alone is soon another's. */
+import { createHash } from 'node:crypto';
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { codeOf } from './disk.ts';
@@ -16,6 +17,19 @@ export const ownMark = async (): Promise<ProcessMark> => ({
   pid: process.pid,
   startedAt: (await startOf(process.pid).catch(() => null)) ?? '',
 });
+
+/** It in the name of a file. */
+export const wordOf = ({ machine, pid, startedAt }: ProcessMark): string =>
+  [createHash('sha256').update(machine).digest('hex').slice(0, MACHINE_CHARS), pid, startedAt].join('.');
+
+const MACHINE_CHARS = 16;
+
+/** The same as `isOver`, of a word. Null, too: it is none. */
+export const isOverBy = async (word: string, own: ProcessMark): Promise<boolean | null> => {
+  const [, pid = '', startedAt = ''] = word.split('.');
+  const mark = { machine: own.machine, pid: Number(pid), startedAt };
+  return word === wordOf(mark) ? isOver(mark, own) : null;
+};
 
 /** Null: it runs, or ran, where nobody can see it from here. */
 export const isOver = async (mark: ProcessMark, own: ProcessMark): Promise<boolean | null> => {

@@ -84,7 +84,6 @@ export async function openFactory(
     limits: farm.limits.uploads,
     clock: farm.clock,
     newId: randomUUID,
-    pid: process.pid,
     log,
   });
   const door = await serveFactory({
