@@ -17,6 +17,8 @@ type Held = {
   readonly id: string;
   readonly work: StationWork;
   stage: 'offered' | 'running' | 'ended' | 'ignored';
+  /** The farm has shown it as ACTIVE. */
+  isKnown: boolean;
   /** As it goes out; null until the work has ended. */
   lease: Lease | null;
 };
@@ -87,6 +89,7 @@ class FieldBot {
     }
     for (const { id, state, payload } of shown) {
       const held = this.#held.get(id);
+      if (held !== undefined && state === LeaseState.ACTIVE) held.isKnown = true;
       if (state === LeaseState.CANCELLED) {
         if (held !== undefined) this.#end(held, Lease.create({ id, state: LeaseState.CANCELLED }));
       } else if (held === undefined && payload !== undefined) this.#meet(id, StationWork.decode(payload.value));
@@ -95,7 +98,7 @@ class FieldBot {
 
   #meet(id: string, work: StationWork): void {
     const { prng } = this.#parts;
-    const held: Held = { id, work, stage: 'offered', lease: null };
+    const held: Held = { id, work, stage: 'offered', isKnown: false, lease: null };
     this.#held.set(id, held);
     const drawn = prng.random();
     if (drawn < 0.06) held.stage = 'ignored';
@@ -116,7 +119,8 @@ class FieldBot {
     const board = work.serials['serials.mlb_serial_number'];
     const [first] = work.tests;
     const what = `${String(first?.args?.['job'])} attempt ${work.attempt}`;
-    const run = board === undefined ? null : fixtures.begin(this.#life, { board, by: name, what });
+    const isKnown = (): boolean => held.isKnown;
+    const run = board === undefined ? null : fixtures.begin(this.#life, { board, by: name, what, isKnown });
     const results: TestResult[] = [];
     for (const { testId, args } of work.tests) {
       await this.#life.clock.sleep(Math.min(30_000, Number(args?.['durationMs'])));

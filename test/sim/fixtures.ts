@@ -2,7 +2,13 @@
 import type { Life } from './life.ts';
 import type { World } from './world.ts';
 
-export type Run = { readonly board: string; readonly by: string; readonly what: string };
+export type Run = {
+  readonly board: string;
+  readonly by: string;
+  readonly what: string;
+  /** Whether the farm knows that it has begun. An older client runs what it never said, and nobody can hold its unit for it. */
+  readonly isKnown: () => boolean;
+};
 
 /** How long a test goes on when its bot's process is killed and not started again: less than the farm's `dut_grace`. */
 const ORPHAN_MS = 200_000;
@@ -39,7 +45,7 @@ export class Fixtures {
     const { time, trace } = this.#world;
     const here = this.#running.get(run.board) ?? new Set<Run>();
     this.#running.set(run.board, here);
-    const other = [...here].find(({ what }) => what !== run.what);
+    const other = [...here].find(({ what, isKnown }) => what !== run.what && isKnown());
     if (other !== undefined && !this.#lied.has(run.board)) {
       this.#world.violate(
         '8: a DUT runs one lease at a time',

@@ -145,7 +145,7 @@ const drawBots = (prng: Prng, { wanders, fieldBots, sharedUnits }: Emphasis): Dr
     {
       botId: 'bot-second-host',
       instance: 'line-1',
-      boards: sharedUnits ? ['MLB-1', 'MLB-2', 'MLB-3', 'MLB-5'] : ['MLB-1'],
+      boards: sharedUnits ? ['MLB-1', 'MLB-2', 'MLB-3'] : ['MLB-1'],
       capacity: 1,
       pool: 'odd',
       kind: 'sdk',
