@@ -148,6 +148,9 @@ export class Pump {
         shopfloor.hasMore = free !== undefined && taken >= free;
         // A look that finds nothing due for a shopfloor does not ask for its room: with that one, this ends.
         if (free !== undefined && taken < free) this.#lookBy(this.#now() + LOOK_AGAIN_MS);
+        // This look may have come in the place of the one that its breaker waits for.
+        const { breaker } = shopfloor;
+        if (breaker.kind === 'open' && breaker.tryAtMs > this.#now()) this.#lookBy(breaker.tryAtMs);
       }
       for (const call of calls) this.#begin({ call, sinceMs, streak: 1 });
     } catch (error) {

@@ -222,7 +222,9 @@ describe('the pump', () => {
   });
 
   it('goes on where it was after an outage, which costs no attempts', async () => {
-    const farm = openFarm(limitsWith({ 'breaker.openMs': 5, 'lanes.backoffMinMs': 5, 'lanes.backoffMaxMs': 5 }));
+    const soon = { 'breaker.openMs': 5, 'lanes.backoffMinMs': 5, 'lanes.backoffMaxMs': 5 };
+    // No look but those that what happens asks for.
+    const farm = openFarm(limitsWith({ ...soon, 'lanes.pollMs': HOUR_MS }));
     const unit = await insertUnit(farm.pool, 'AWAY');
     const { port } = shopfloor;
     await shopfloor.stop();
