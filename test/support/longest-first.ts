@@ -17,7 +17,6 @@ const LONGEST = [
   'upgrade/upgrade',
   'cli/load',
   'store/embedded-postgres',
-  'bridge/pump',
   'e2e/attack',
   'e2e/vanishing-bot',
   'e2e/kills',
