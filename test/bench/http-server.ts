@@ -1,6 +1,6 @@
 /**
- * What the factory door is compared with: node's own HTTP server with nothing in it. A POST is read, and answered with the
- * same bytes every time; a PUT is streamed into a file, which is on disk before the answer.
+ * What the factory door is compared with: node's own HTTP server with nothing in it. A POST is read into memory, as an
+ * echo does, and answered with the same bytes every time; a PUT is streamed into a file, which is on disk before the answer.
  * `node http-server.ts FOLDER ANSWER`, the answer in base64.
  */
 import { createWriteStream } from 'node:fs';
@@ -18,7 +18,12 @@ const server = createServer((request, response) => {
     response.end(answer);
   };
   if (request.method !== 'PUT') {
-    request.resume().once('end', end);
+    const pieces: Buffer[] = [];
+    request.on('data', (piece: Buffer) => pieces.push(piece));
+    request.once('end', () => {
+      if (Buffer.concat(pieces).length > 0) end();
+      else response.writeHead(400).end();
+    });
     return;
   }
   kept += 1;

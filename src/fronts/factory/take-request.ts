@@ -60,13 +60,18 @@ export const takeRequest = async (
 
 const CALLS_BY_POST = 'This is the Factory Server of a line: it is called by POST, in XML-RPC.';
 
+/** What nearly every call says. */
+const USUAL_PATHS: ReadonlySet<string> = new Set(['/', '/RPC2']);
+
 /** Slashes that were written twice, and the last, mean nothing; nor does what stands behind a question mark. */
 const pathOf = (url: string): string =>
-  url
-    .replace(/^https?:\/\/[^/?#]*/i, '')
-    .replace(/[?#].*$/s, '')
-    .replaceAll(/\/{2,}/g, '/')
-    .replace(/(?<=.)\/$/, '');
+  USUAL_PATHS.has(url)
+    ? url
+    : url
+        .replace(/^https?:\/\/[^/?#]*/i, '')
+        .replace(/[?#].*$/s, '')
+        .replaceAll(/\/{2,}/g, '/')
+        .replace(/(?<=.)\/$/, '');
 
 const isForCalls = (path: string): boolean => path === '' || path === '/' || /^\/(?:RPC2|umpire)(?:\/|$)/.test(path);
 
