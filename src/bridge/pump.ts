@@ -148,14 +148,17 @@ export class Pump {
         shopfloor.hasMore = free !== undefined && taken >= free;
         // A look that finds nothing due for a shopfloor does not ask for its room: with that one, this ends.
         if (free !== undefined && taken < free) this.#lookBy(this.#now() + LOOK_AGAIN_MS);
-        // This look may have come in the place of the one that its breaker waits for.
+        // This look may have come in the place of the one that its breaker waits for, or have begun just before its time.
         const { breaker } = shopfloor;
-        if (breaker.kind === 'open' && breaker.tryAtMs > this.#now()) this.#lookBy(breaker.tryAtMs);
+        if (breaker.kind === 'open' && breaker.tryAtMs > sinceMs) this.#lookBy(breaker.tryAtMs);
       }
       for (const call of calls) this.#begin({ call, sinceMs, streak: 1 });
     } catch (error) {
       // What was taken in a commit whose answer was lost is taken again when its time is over.
-      this.#farm.log.warn({ err: error }, 'the lanes could not be looked at; the next look is in a moment');
+      this.#farm.log.warn(
+        { err: error },
+        'the lanes could not be looked at; they are looked at again within limits.lanes.poll',
+      );
     }
   }
 

@@ -48,12 +48,13 @@ export const openFactory = async (
   const { project, instance, logPort, messageLevel, unanswered } = config.factory;
   const showRoom = (): void => {
     // A disk that does not answer has room for nothing.
+    const none = { left: 0, of: 0 };
     depot.room().then(
-      (bytes) => {
-        metrics.factory.room(instance, bytes);
+      (room) => {
+        metrics.factory.room(instance, room);
       },
       () => {
-        metrics.factory.room(instance, 0);
+        metrics.factory.room(instance, none);
       },
     );
   };

@@ -124,6 +124,7 @@ export const metricTable = {
   stationgrid_factory_calls_total: counter(['method', 'outcome'], 'Calls of DUTs, by what they were answered: an answer, a fault, `later` for what may pass by itself, or `repeat`, which had no effect of its own.'),
   stationgrid_factory_call_seconds: histogram(['method'], buckets.call, 'How long such calls took, from the headers to the answer.'),
   stationgrid_uploads_room_bytes: gauge('min', ['instance'], 'Bytes that uploads may still take before they are answered 503: what the disk has free less limits.uploads.freeBytesMin, or what the folder may still hold.'),
+  stationgrid_uploads_capacity_bytes: gauge('min', ['instance'], 'What stationgrid_uploads_room_bytes would be if nothing were there: the size of the disk less limits.uploads.freeBytesMin, or limits.uploads.folderBytesMax.'),
   stationgrid_uploads_total: counter(['kind', 'fate'], 'Uploads of DUTs: kept, or repeated, which is to say there already.'),
   stationgrid_upload_bytes_total: counter(['kind'], 'Bytes of the uploads that were kept.'),
   stationgrid_testlog_events_total: counter(['fate'], 'Events of Testlog: kept, repeated, which is to say there already, quarantined for people to look at, or dropped as below the level that is kept.'),

@@ -6,8 +6,8 @@ export type FactoryCounts = {
   readonly called: (call: { readonly method: string; readonly outcome: string; readonly seconds: number }) => void;
   readonly told: (fate: string, events: number) => void;
   readonly uploaded: (kind: string, fate: string, bytes: number) => void;
-  /** Bytes that uploads may still take. */
-  readonly room: (instance: string, bytes: number) => void;
+  /** Bytes that uploads may still take, and of how many. */
+  readonly room: (instance: string, room: { readonly left: number; readonly of: number }) => void;
 };
 
 export const createFactoryCounts = (m: Instruments): FactoryCounts => ({
@@ -22,7 +22,8 @@ export const createFactoryCounts = (m: Instruments): FactoryCounts => ({
     m.stationgrid_uploads_total.inc({ kind, fate });
     if (fate === 'kept') m.stationgrid_upload_bytes_total.inc({ kind }, bytes);
   },
-  room: (instance, bytes) => {
-    m.stationgrid_uploads_room_bytes.set({ instance }, bytes);
+  room: (instance, { left, of }) => {
+    m.stationgrid_uploads_room_bytes.set({ instance }, left);
+    m.stationgrid_uploads_capacity_bytes.set({ instance }, of);
   },
 });

@@ -18,7 +18,7 @@ import { nthName, type ReportPath } from '../core/upload.ts';
 import { appendTo, type Appending } from './append.ts';
 import { blobPath, codeOf, makeFolder, statOf, syncFolder } from './disk.ts';
 import { closeLogs, createForgotten, type Forgotten } from './forgotten.ts';
-import { createRoom, type RoomLimits } from './room.ts';
+import { createRoom, type RoomLeft, type RoomLimits } from './room.ts';
 import { type FileLockSeams, openFileLocks } from './file-lock.ts';
 import { type Note, noteName, type Noted } from './notes.ts';
 import { ownMark } from './process-mark.ts';
@@ -50,8 +50,7 @@ export type Depot = {
   /** Whose files these are, in the record: another folder has another. */
   readonly id: string;
   readonly root: string;
-  /** Bytes that uploads may still take; below 0: none, and so many are missing. */
-  readonly room: () => Promise<number>;
+  readonly room: () => Promise<RoomLeft>;
   readonly receive: () => Receiving;
   readonly forgotten: Forgotten;
   /** So much is in the folder, of uploads on record and of logs. Where that is too much, rsync takes none meanwhile. */

@@ -103,7 +103,7 @@ export const keepBusy = ({ witness, grpc, gauges, lead, door, tls, factory }: Me
   factory.called({ method: 'UploadReport', outcome: 'answered', seconds: 0.02 });
   factory.uploaded('REPORT', 'kept', 1024);
   factory.told('kept', 3);
-  factory.room(instance, 5e9);
+  factory.room(instance, { left: 5e9, of: 5e10 });
   const facts = { replicas: 2, amnesty: false, sessions: [{ instance, status: 1, n: 5 }], quarantined: [{ instance }] };
   lead.knowsDuty('history');
   lead.leads(true);
