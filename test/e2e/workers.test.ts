@@ -1,4 +1,5 @@
 /** One host of three workers: a primary, and replicas that share its doors. Real processes of the real command. */
+import { randomUUID } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
@@ -7,7 +8,7 @@ import { JobState } from '../../src/gen/stationgrid/v1/jobs.ts';
 import { runCli } from '../cli/run-cli.ts';
 import { type FarmDoor, LINE, openFarmDoor } from '../support/farm-door.ts';
 import { eventually, freePort, openSite, type Site, type StandingFarm } from '../support/farm-site.ts';
-import { type FieldBot, type FieldReply, openFieldBot } from './field-bot.ts';
+import { type FieldBot, openFieldBot } from './field-bot.ts';
 
 const WORKERS = 3;
 const BOTS = 6;
@@ -72,8 +73,8 @@ const counter = (page: string, name: string, says = ''): number =>
     .filter((line) => line.startsWith(`${name}{`) && line.includes(says))
     .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 
-/** As any bot does, it says the same again when no answer came, or one that sends it elsewhere. */
-const persist = async (call: () => Promise<FieldReply>): Promise<FieldReply> => {
+/** As any client does, it says the same again when no answer came, or one that sends it elsewhere. */
+const persist = async <T>(call: () => Promise<T>): Promise<T> => {
   for (let tries = 1; ; tries += 1) {
     try {
       return await call();
@@ -100,7 +101,9 @@ const toil = async (bot: FieldBot, botId: string, letGo: AbortSignal): Promise<v
 
 const payload = { typeUrl: 'type.example.com/field.Work', value: Buffer.from('go') };
 const enqueue = async (jobs: number): Promise<void> => {
-  await door.enqueueAll(Array.from({ length: jobs }, () => ({ station: '', payload })));
+  // The worker behind the door's own connection may be the one that is killed.
+  const requests = Array.from({ length: jobs }, () => ({ station: '', payload, requestId: randomUUID() }));
+  await persist(() => door.enqueueAll(requests));
 };
 
 /** All bots work while `during` goes on, and new work comes all the time; then until all of it is done. */

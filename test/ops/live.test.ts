@@ -12,7 +12,7 @@ import { readPage } from '../docs/pages.ts';
 import { debianPackage } from '../support/debian.ts';
 import { eventually, freePort } from '../support/farm-site.ts';
 import { alertNames, expressions, selectorsOf } from './expressions.ts';
-import { bots, yieldDrop } from './live/bots.ts';
+import { bots } from './live/bots.ts';
 import { bridge } from './live/bridge.ts';
 import { audit, database, duties } from './live/database.ts';
 import { narrowReplica, notOnThisMachine, replica } from './live/replicas.ts';
@@ -42,7 +42,7 @@ afterAll(() => stage?.close());
 
 test('whatever goes wrong is alerted until it is mended', { timeout: ALL_MS }, async () => {
   const ends = await Promise.allSettled(
-    [bridge, bots, yieldDrop, database, duties, audit, replica, narrowReplica].map((goWrong) => goWrong(stage)),
+    [bridge, bots, database, duties, audit, replica, narrowReplica].map((goWrong) => goWrong(stage)),
   );
   expect(ends.flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))).toEqual([]);
 });

@@ -97,6 +97,8 @@ export interface JobToRun {
   readonly route?: string;
   readonly onFailed?: 'stop' | 'continue';
   readonly requestedBotId?: string;
+  /** Said again with the same one, it is enqueued once. */
+  readonly requestId?: string;
   readonly constraints?: readonly { readonly key: string; readonly allowedValues: readonly string[] }[];
   /** What the simulated station makes of its one test; a foreign payload instead, where given. */
   readonly ms?: number;
@@ -108,7 +110,7 @@ export const testIdOf = (station: string): string => `generic_main:${station}.Pr
 
 function requestOf(job: JobToRun): EnqueueJobRequest {
   const { station, board, route = '', onFailed = 'stop', requestedBotId = '', constraints = [] } = job;
-  const { ms = 50, outcome = 'PASSED', payload } = job;
+  const { ms = 50, outcome = 'PASSED', payload, requestId = '' } = job;
   const test = {
     testId: testIdOf(station),
     run: { $case: 'handler' as const, value: 'simulate' },
@@ -116,6 +118,7 @@ function requestOf(job: JobToRun): EnqueueJobRequest {
     args: { durationMs: ms, outcome },
   };
   return EnqueueJobRequest.fromPartial({
+    requestId,
     job: {
       instance: LINE,
       station: payload === undefined ? station : '',

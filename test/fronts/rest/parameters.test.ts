@@ -242,7 +242,7 @@ test('an upload that breaks off leaves nothing', async () => {
     headers: { ...OCTETS, 'content-length': 1_000_000 },
   });
   request.on('error', () => undefined);
-  request.write(Buffer.alloc(200_000));
+  request.write(Buffer.alloc(900_000));
   const incoming = () => readdirSync(join(factory.folder, 'incoming')).length;
   await vi.waitFor(() => expect(incoming()).toBe(1), { timeout: 60_000 });
   request.destroy();

@@ -17,10 +17,11 @@ const workFor = (rack: string): JobToRun => ({
 /** More than a tenth of the bots, and more leases than one in twenty of those that everybody together is granted. */
 const SILENT = 7;
 
-/** One after the other: who is to wait for bots of his own is not to wait for the machine. */
+/** One after the other: who is to wait for bots of his own is not to wait for the machine, nor among many who need not wait. */
 export const bots = async (stage: Stage): Promise<void> => {
   await rack(stage);
   await queue(stage);
+  await yieldDrop(stage);
 };
 
 /** Bots take work and fall silent; then nobody is left who could do it, until one joins. */
@@ -54,22 +55,35 @@ const queue = async ({ site, crew, door, fires, ends }: Stage): Promise<void> =>
   await ends('StationGridAssignmentSlow');
 };
 
-/** Of each kind; from twenty on the yield is judged. */
-const UNITS = 25;
+/** From twenty of an hour on the yield is judged, and so many are still a good part of a day that begins to go wrong. */
+const GOOD_UNITS = 60;
+/** Few, and slow ones, so that good ones remain a part of the day. */
+const BAD_UNITS = 10;
+const BAD_MS = 1_500;
 
 /** A station that passed everything passes nothing any more; then nothing goes through it that could be judged. */
-export const yieldDrop = async ({ site, farm, door, prometheus, fires, ends }: Stage): Promise<void> => {
+const yieldDrop = async ({ site, farm, door, prometheus, fires, ends }: Stage): Promise<void> => {
   await site.bot('bot-mic', farm, ['--instance', LINE, '--property', 'rack=3', '--capacity', '5']).start();
-  const run = (outcome: 'PASSED' | 'FAILED') =>
-    door.enqueueAll(Array.from({ length: UNITS }, () => ({ station: 'MIC', ...forRack('3'), ms: 1, outcome })));
-  const good = await run('PASSED');
-  await Promise.all(good.map(({ id }) => door.jobIn(id, JobState.FINISHED)));
+  const run = async (units: number, test: Pick<JobToRun, 'ms' | 'outcome'>): Promise<void> => {
+    const jobs = await door.enqueueAll(
+      Array.from({ length: units }, () => ({ station: 'MIC', ...forRack('3'), ...test })),
+    );
+    await Promise.all(jobs.map(({ id }) => door.jobIn(id, JobState.FINISHED)));
+  };
+  await run(GOOD_UNITS, { ms: 1, outcome: 'PASSED' });
   // The good ones have been scraped: what follows is told from them.
   await eventually(async () => {
     const [finished] = await prometheus.query('stationgrid:finished:increase1h{station="MIC"} >= 20');
     expect(finished).toBeDefined();
   });
-  await run('FAILED');
-  await fires('StationGridYieldDrop', { ...labels, station: 'MIC' });
+  // For as long as it takes: the good ones are to be gone from the hour that is looked at, and enough of the bad ones in it.
+  const fired = new AbortController();
+  const failing = (async () => {
+    while (!fired.signal.aborted) await run(BAD_UNITS, { ms: BAD_MS, outcome: 'FAILED' });
+  })();
+  await fires('StationGridYieldDrop', { ...labels, station: 'MIC' }).finally(() => {
+    fired.abort();
+  });
+  await failing;
   await ends('StationGridYieldDrop');
 };
