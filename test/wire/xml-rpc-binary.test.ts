@@ -65,6 +65,10 @@ describe('a base64 value that is taken as it comes', () => {
     '<base64>aGV*bG8=</base64>',
     '<base64>aGV-bG8=</base64>',
     '<base64>aGVébG8=</base64>',
+    // Their low bytes are letters.
+    '<base64>QUJ\u0141</base64>',
+    '<base64>QUJDQUJ\u0141=</base64>',
+    '<base64>Q\u0141</base64>',
     '<base64>a</base64>',
     '<base64>aGVsbG8=x</base64>',
     '<base64>aGVsbG8===</base64>',
@@ -108,7 +112,7 @@ describe('a base64 value that is taken as it comes', () => {
   });
 
   test('is refused with one letter in it that is none, wherever that is', () => {
-    const stranger = fc.constantFrom('-', '_', '*', '.', '\u00e9', '&#65;', '=A', '\u00a0');
+    const stranger = fc.constantFrom('-', '_', '*', '.', '\u00e9', '&#65;', '=A', '\u00a0', '\u0141', '\u012d');
     fc.assert(
       fc.property(lines, stranger, fc.nat(), ({ bytes, lineChars, space, pieceBytes }, letter, place) => {
         const text = broken(Buffer.from(bytes).toString('base64').replaceAll('=', ''), lineChars, space);

@@ -23,6 +23,8 @@ const SPACES = /[\t\n\r ]+/g;
 const ESCAPED_SPACES = /&#(?:0*(?:9|10|13)|x0*[9aAdD]);/g;
 /** The longest such reference, of which a piece of text may hold the beginning only. */
 const REFERENCE_MAX_CHARS = 10;
+/** Looking for these costs nothing in a text that has none: V8 knows it by how it keeps it. */
+const WIDE = /[\u0100-\uffff]/;
 const LETTERS = /^[A-Za-z0-9+/]*$/;
 const PADDING = /^=*$/;
 const PADDING_MAX = 2;
@@ -38,10 +40,12 @@ export function createBinaryReader(sink: BinarySink): BinaryReader {
   let bytes = Buffer.alloc(0);
 
   /**
-   * Node passes by what is no letter, and takes the two of base64url, so that the length tells one and a look the other.
+   * Node passes by what is no letter, takes the two of base64url, and of a wide character its low byte. So the length tells the
+   * first, and a look the others.
    * @param letters so many are in the text, if all that are not spaces are. False: they are not.
    */
   function decode(text: string, letters: number): boolean {
+    if (WIDE.test(text)) return false;
     if (bytes.length < text.length) bytes = Buffer.allocUnsafeSlow(text.length);
     const written = bytes.write(text, 'base64');
     if (written !== Math.floor((letters * GROUP_BYTES) / GROUP) || text.includes('-') || text.includes('_'))
