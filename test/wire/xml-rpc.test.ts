@@ -180,6 +180,17 @@ describe('what is read', () => {
     const bom = Buffer.from(`\ufeff${encodeResponse('線')}`);
     expect(decodeResponse(bom)).toEqual({ kind: 'value', value: '線' });
   });
+
+  test('a byte order mark within a text is a character of it, wherever the bytes are cut', () => {
+    const params = ['a\ufeffb', '\ufeff線'];
+    const body = Buffer.from(encodeCall('M', params));
+    for (let at = 0; at <= body.length; at += 1) {
+      const reader = createXmlRpcReader();
+      reader.write(body.subarray(0, at));
+      reader.write(body.subarray(at));
+      expect(reader.end()).toEqual({ kind: 'call', method: 'M', params });
+    }
+  });
 });
 
 describe('what is refused, in a value and never by throwing', () => {

@@ -28,7 +28,8 @@ export function createXmlTextDecoder(): XmlTextDecoder {
 
   function decode(bytes: Buffer, known: string): string {
     if (decoder === null && known.toLowerCase() === 'utf-8' && isAscii(bytes)) return bytes.toString('latin1');
-    decoder ??= decoderFor(known);
+    // What looks like a byte order mark further on is a character like others.
+    decoder ??= decoderFor(known, { ignoreBOM: bytes !== opening });
     return decoder.decode(bytes, { stream: true });
   }
 
@@ -53,9 +54,9 @@ function encodingOf(opening: Buffer): string {
   return DECLARED_ENCODING.exec(opening.toString('latin1', 0, DECLARATION_MAX_BYTES))?.[1] ?? 'utf-8';
 }
 
-function decoderFor(encoding: string): TextDecoder {
+function decoderFor(encoding: string, options: { readonly ignoreBOM: boolean }): TextDecoder {
   try {
-    return new TextDecoder(encoding);
+    return new TextDecoder(encoding, options);
   } catch {
     throw new MalformedError('shape', `the encoding ${quote(encoding)} is not known`);
   }
