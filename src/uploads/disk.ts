@@ -11,7 +11,7 @@ export const codeOf = (error: unknown): string | null =>
 export const blobPath = (sha256: string): string => `blobs/${sha256.slice(0, 2)}/${sha256}`;
 
 /** Null: there is nothing. */
-export const statOf = async (path: string): Promise<Pick<Stats, 'size' | 'ino' | 'nlink' | 'mtimeMs'> | null> => {
+export const statOf = async (path: string): Promise<Pick<Stats, 'size' | 'ino' | 'nlink' | 'ctimeMs'> | null> => {
   try {
     return await stat(path);
   } catch (error) {

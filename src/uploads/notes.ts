@@ -24,8 +24,8 @@ export type Note = { readonly where: ReportPath | string; readonly noted: Noted 
 export const noteName = (own: ProcessMark, id: string): string => `${wordOf(own)}-${id}`;
 
 /**
- * What is as old as this, and of a process that cannot be seen from here, was left behind: longer than an upload may take. In a folder
- * that hosts share, others' uploads are under way while a replica starts.
+ * What is as old as this, and of a process that cannot be seen from here, was left behind: longer than an upload may take. That process
+ * may be another host's, whose uploads are under way, or of this one before it was started anew: nothing tells these apart.
  */
 const LEFT_BEHIND_MS = 24 * 60 * 60 * 1000;
 
@@ -70,9 +70,10 @@ export const clearLeftovers = async (
   return { adopted, removed: notes.length - found.length + spare.length };
 };
 
+/** Since it came here: a content that is being forgotten was written long before. */
 const isOld = async (path: string, now: Date): Promise<boolean> => {
   const there = await statOf(path);
-  return there !== null && now.getTime() - there.mtimeMs >= LEFT_BEHIND_MS;
+  return there !== null && now.getTime() - there.ctimeMs >= LEFT_BEHIND_MS;
 };
 
 /** Null: cut off, so that nothing was named either. */
