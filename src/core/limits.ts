@@ -191,7 +191,7 @@ export const limitTable = {
     appendsWaitingMax: [1000, 'Pieces that wait for one file; more are answered 503.'],
     keepDays: [36_500, 'Days for which what DUTs uploaded, and logs that rsync brought, are kept. By default for ever: say less, or make room yourself.'],
     folderBytesMax: [1024 * 1024 * GIB, 'What the folder may hold of uploads and logs; more are answered 503 until it is less.'],
-    checkMs: [5 * MINUTE, 'How often what is past its time is forgotten, and what the folder holds is measured.'],
+    checkMs: [5 * MINUTE, 'How often what is past its time is forgotten, what the folder holds is measured, and what a crash left there is put in order.'],
     forgottenMax: [5000, 'Most names that one such round forgets.'],
     lockWaitMs: [5 * SECOND, 'A piece waits this long for another process that writes into the same file; then it is answered 503.'],
     lockMs: [60 * SECOND, 'The lock of a file whose holder cannot be seen from here, as on another machine, counts as left behind after this. Whoever holds one writes for half of it at most.'],

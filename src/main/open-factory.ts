@@ -3,26 +3,21 @@ import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { CannotStart } from '../core/cannot-start.ts';
 import type { Admission } from '../farm/admit.ts';
-import { adoptUploads } from '../farm/adopt-uploads.ts';
 import type { Home } from '../farm/home.ts';
 import { type FactoryDoor, serveFactory } from '../fronts/factory/serve-factory.ts';
 import type { Entrances } from '../listen/open-entrances.ts';
 import { type Depot, openDepot } from '../uploads/depot.ts';
-import { clearLeftovers } from '../uploads/notes.ts';
-import { ownMark } from '../uploads/process-mark.ts';
 import type { OpenFarm } from './open-farm.ts';
+import { clearFolder } from './tend-folder.ts';
 
-/** The folder of a factory door, in order: what a crash left there is on record or gone. Null: no such door is wanted. */
+/**
+ * The folder of a factory door: what a process that is known to be dead left there is on record or gone; `tendFolder` sees to the rest.
+ * Null: no such door is wanted.
+ */
 export const openFactoryFolder = async (config: Config, home: Home): Promise<Depot | null> => {
   if (config.doors.factory === null) return null;
   const depot = await openFolder(config.factory.folder ?? join(config.data, 'factory'), config, home);
-  const cleared = await clearLeftovers(depot, {
-    own: await ownMark(),
-    now: home.clock.now(),
-    adopt: (found) => adoptUploads(home, depot.id, found),
-  });
-  if (cleared.adopted + cleared.removed > 0)
-    home.log.info({ ...cleared, folder: depot.root }, 'uploads that a crash had cut off were put in order');
+  await clearFolder(home, depot);
   return depot;
 };
 

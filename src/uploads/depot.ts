@@ -4,7 +4,7 @@
  *
  *     blobs/ab/ab12…       every content, once
  *     umpire_data/…        the names, as the original Factory Server gives them
- *     incoming/            what is under way, and notes of what is being named: both are looked at after a crash
+ *     incoming/            what is under way, and notes of what is being named: both are looked at from time to time
  *     aside/               tails of files that no record explains
  *     locks/               files that a process is writing into
  *     parameters/          what DUTs are given by name
@@ -42,7 +42,7 @@ export type Placing = {
    * @param isOurTurn throws when another may have changed what shows the latest.
    */
   readonly place: (isOurTurn: () => Promise<void>) => Promise<string>;
-  /** To be told when it is on record, or when nobody knows: then the next start finds out. */
+  /** To be told when it is on record, or when nobody knows: whoever clears up after this process finds out. */
   readonly over: (isRecorded: boolean) => Promise<void>;
 };
 
