@@ -29,8 +29,10 @@ export type Receiving = {
 /** What of a binary stays in memory once all of it is here. */
 const HELD_BYTES_MAX = 64 * 1024;
 /** So much is written at once: each write has a price of its own, however small it is. */
-const BATCH_BYTES = 256 * 1024;
-const PIECE_BYTES = 256 * 1024;
+const BATCH_BYTES = 128 * 1024;
+/** A batch and the piece that fills it, which is two reads of a socket at most, in base64. A binary that comes in holds two. */
+const BUFFER_BYTES = BATCH_BYTES + 96 * 1024;
+const READ_BYTES = 256 * 1024;
 
 /** @param path where it may lie meanwhile: nobody else's. */
 export const receive = (path: string, room: Room): Receiving => {
@@ -84,10 +86,12 @@ export const receive = (path: string, room: Room): Receiving => {
 
 const NOTHING = Buffer.alloc(0);
 
-/** The batch, or a larger copy of it. */
+/** The batch, or a larger copy of it. What will be held is small; anything else is written, from a buffer that lasts. */
 const withRoom = (batch: Buffer<ArrayBuffer>, filled: number, more: number): Buffer<ArrayBuffer> => {
   if (filled + more <= batch.length) return batch;
-  const larger = Buffer.allocUnsafeSlow(Math.max(filled + more, 2 * batch.length));
+  const needed = filled + more;
+  const wanted = needed > HELD_BYTES_MAX ? BUFFER_BYTES : Math.min(2 * batch.length, HELD_BYTES_MAX);
+  const larger = Buffer.allocUnsafeSlow(Math.max(needed, wanted));
   batch.copy(larger, 0, 0, filled);
   return larger;
 };
@@ -158,7 +162,7 @@ async function* inOnePiece(held: Uint8Array): AsyncGenerator<Uint8Array> {
 
 async function* fromFile(file: FileHandle): AsyncGenerator<Uint8Array> {
   for (let at = 0; ;) {
-    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(PIECE_BYTES), 0, PIECE_BYTES, at);
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, at);
     if (bytesRead === 0) return;
     yield buffer.subarray(0, bytesRead);
     at += bytesRead;

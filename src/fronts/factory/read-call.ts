@@ -1,4 +1,7 @@
-/** The body of a call, read as it comes: whatever its size, what is in memory is small. */
+/**
+ * The body of a call, read as it comes: whatever its size, what is in memory is small. That is the body itself where it may have
+ * to be read again, two batches of the binary that comes in, and of each that came before it what is not worth a file.
+ */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Limits } from '../../core/limits.ts';
@@ -54,7 +57,8 @@ export const readCall = (
       await tray.clear();
       const reader = createXmlRpcReader(DEFAULT_LIMITS, tray.take);
       const call = toCall(reader.write(mended) ?? reader.end());
-      if (call.kind === 'malformed') return { kind: 'malformed', why: read.why };
+      const objection = tray.objection();
+      if (call.kind === 'malformed' || objection !== null) return { kind: 'malformed', why: objection ?? read.why };
       return { kind: 'call', call, sha256: () => sha256Of(read.body), binaries: await tray.end() };
     },
     over: () => tray.clear(),
@@ -101,6 +105,7 @@ type Tray = {
   readonly take: () => BinarySink;
   /** As that of most calls is. */
   readonly isEmpty: () => boolean;
+  /** To be waited for before more of the body is read. */
   readonly drain: () => Promise<void>;
   /** In words, what is too much; null: nothing is. */
   readonly objection: () => string | null;
@@ -108,32 +113,37 @@ type Tray = {
   readonly clear: () => Promise<void>;
 };
 
-const NOTHING: ReadonlyMap<XmlRpcValue, Received> = new Map();
-
 /** Where the binaries of one call are put. */
 const createTray = (depot: Pick<Depot, 'receive'>, { factory, uploads }: Pick<Limits, 'factory' | 'uploads'>): Tray => {
-  const lying = new Map<Uint8Array, Receiving>();
+  /** In the order in which they came. */
+  const lying: (readonly [standIn: Uint8Array, receiving: Receiving])[] = [];
+  /** The first of these, of which all is here. */
+  const ended = new Map<XmlRpcValue, Received>();
   let bytes = 0;
   const objection = (): string | null => {
-    if (lying.size > factory.binariesMax) return `the call has more than ${factory.binariesMax} binary values`;
+    if (lying.length > factory.binariesMax) return `the call has more than ${factory.binariesMax} binary values`;
     return bytes > uploads.fileBytesMax
       ? `the call has more than ${uploads.fileBytesMax} bytes of binary values`
       : null;
   };
   const clear = async (): Promise<void> => {
-    if (lying.size === 0) return;
-    await Promise.all([...lying.values()].map((each) => each.discard()));
-    lying.clear();
+    if (lying.length === 0) return;
+    await Promise.all(lying.map(([, receiving]) => receiving.discard()));
+    lying.length = 0;
+    ended.clear();
     bytes = 0;
+  };
+  const end = async (those: typeof lying): Promise<void> => {
+    for (const [standIn, receiving] of those) ended.set(standIn, await receiving.end());
   };
   return {
     objection,
     clear,
-    isEmpty: () => lying.size === 0,
+    isEmpty: () => lying.length === 0,
     take: () => {
       const standIn = new Uint8Array(0);
       const receiving = depot.receive();
-      lying.set(standIn, receiving);
+      lying.push([standIn, receiving]);
       return {
         standIn,
         write: (piece) => {
@@ -144,12 +154,15 @@ const createTray = (depot: Pick<Depot, 'receive'>, { factory, uploads }: Pick<Li
       };
     },
     drain: async () => {
-      for (const each of lying.values()) await each.drain();
+      const open = lying.slice(ended.size);
+      const newest = open.pop();
+      // One is over where the next begins: it holds no batches while that comes in.
+      await end(open);
+      await newest?.[1].drain();
     },
     end: async () => {
-      if (lying.size === 0) return NOTHING;
-      const ended = [...lying].map(async ([standIn, receiving]) => [standIn, await receiving.end()] as const);
-      return new Map(await Promise.all(ended));
+      await end(lying.slice(ended.size));
+      return ended;
     },
   };
 };
