@@ -13,30 +13,32 @@ export type LeadCounts = LeadTold & {
   readonly auditBroken: (findings: number) => void;
 };
 
-export const createLeadCounts = (m: Instruments): LeadCounts => ({
-  leads: (leads) => {
-    m.stationgrid_leader.set(leads ? 1 : 0);
-    if (leads) m.stationgrid_leader_takeovers_total.inc();
-    // Of what only the leader looks at, a former one knows nothing.
-    else {
-      m.stationgrid_events_held_age_seconds.set(0);
-      m.stationgrid_history_left.set(0);
-      m.stationgrid_audit_broken.set(0);
-    }
-  },
-  knowsDuty: (name) => {
-    m.stationgrid_duty_failures_total.inc({ what: name }, 0);
-  },
-  dutyFailed: (duty) => {
-    m.stationgrid_duty_failures_total.inc({ what: duty });
-  },
-  eventsHeld: (heldMs) => {
-    m.stationgrid_events_held_age_seconds.set(heldMs / 1000);
-  },
-  historyLeft: (days) => {
-    m.stationgrid_history_left.set(days);
-  },
-  auditBroken: (findings) => {
-    m.stationgrid_audit_broken.set(findings);
-  },
-});
+export const createLeadCounts = (m: Instruments): LeadCounts => {
+  const ofTheLeader = [m.stationgrid_events_held_age_seconds, m.stationgrid_history_left, m.stationgrid_audit_broken];
+  let isLeader = false;
+  return {
+    leads: (leads) => {
+      isLeader = leads;
+      m.stationgrid_leader.set(leads ? 1 : 0);
+      if (leads) m.stationgrid_leader_takeovers_total.inc();
+      // Of what only the leader looks at, a former one knows nothing.
+      else for (const gauge of ofTheLeader) gauge.set(0);
+    },
+    knowsDuty: (name) => {
+      m.stationgrid_duty_failures_total.inc({ what: name }, 0);
+    },
+    dutyFailed: (duty) => {
+      m.stationgrid_duty_failures_total.inc({ what: duty });
+    },
+    // A look may take longer than the lead lasts. What it finds then would stand until this replica leads again.
+    eventsHeld: (heldMs) => {
+      if (isLeader) m.stationgrid_events_held_age_seconds.set(heldMs / 1000);
+    },
+    historyLeft: (days) => {
+      if (isLeader) m.stationgrid_history_left.set(days);
+    },
+    auditBroken: (findings) => {
+      if (isLeader) m.stationgrid_audit_broken.set(findings);
+    },
+  };
+};

@@ -240,6 +240,32 @@ test('a gauge that the tick sets again forgets what is gone', async () => {
   expect(await linesOf('stationgrid_owed_calls')).toEqual([]);
 });
 
+test('what a look finds that outlasts the lead is not told: it would stand until this replica leads again', async () => {
+  const { lead } = metrics;
+  const found = async (): Promise<readonly string[]> =>
+    (await scrape()).filter((line) => /^stationgrid_(?:events_held_age|history_left|audit_broken)/.test(line));
+  const look = (): void => {
+    lead.eventsHeld(12_000);
+    lead.historyLeft(1);
+    lead.auditBroken(2);
+  };
+  const nothing = ['stationgrid_events_held_age_seconds 0', 'stationgrid_history_left 0', 'stationgrid_audit_broken 0'];
+  const something = [
+    'stationgrid_events_held_age_seconds 12',
+    'stationgrid_history_left 1',
+    'stationgrid_audit_broken 2',
+  ];
+  lead.leads(true);
+  look();
+  expect(await found()).toEqual(something);
+  lead.leads(false);
+  look();
+  expect(await found()).toEqual(nothing);
+  lead.leads(true);
+  look();
+  expect(await found()).toEqual(something);
+});
+
 test('a bucket points to the trace of what it counted, in OpenMetrics alone', async () => {
   const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
   const grant = { instance: 'line-1', station: 'SMT', queuedMs: 30, matchMs: null };
