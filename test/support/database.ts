@@ -32,9 +32,11 @@ export async function freshDatabase(): Promise<FreshDatabase> {
 }
 
 /** A database, and a session of the harness in it, which is let open: it has planned what it asks. Null: not yet. */
-type Kept = { readonly name: string; keeper: pg.Client | null };
+type Kept = { name: string; keeper: pg.Client | null };
 
 const spares: Kept[] = [];
+
+const newName = (): string => `test_${randomBytes(8).toString('hex')}`;
 
 afterAll(async () => {
   for (const { name, keeper } of spares.splice(0)) {
@@ -44,7 +46,7 @@ afterAll(async () => {
 });
 
 async function made(template: string): Promise<string> {
-  const name = `test_${randomBytes(8).toString('hex')}`;
+  const name = newName();
   await asSuperuser(`create database ${name} template ${template} owner ${inject('testServer').ownerRole}`);
   return name;
 }
@@ -75,7 +77,7 @@ function opened(kept: Kept, isLikeTheTemplate: boolean): FreshDatabase {
     drop: async () => {
       await pool.end();
       // Its session may have been ended by a test, or the database altered: then it goes.
-      if (isLikeTheTemplate && (await emptied(keeper).catch(() => false))) spares.push(kept);
+      if (isLikeTheTemplate && (await emptied(kept, keeper).catch(() => false))) spares.push(kept);
       else {
         await kept.keeper?.end().catch(() => undefined);
         await asSuperuser(`drop database ${kept.name} with (force)`);
@@ -94,8 +96,17 @@ async function openKeeper(database: string): Promise<pg.Client> {
 }
 
 /** Ends every other session, and takes the database back to what the template is. False: more than its rows was changed. */
-async function emptied(keeper: () => Promise<pg.Client>): Promise<boolean> {
+async function emptied(kept: Kept, keeper: () => Promise<pg.Client>): Promise<boolean> {
   const db = await keeper();
+  // What a test has left running connects again, and must not find the next one's rows. `alter database … rename` takes no
+  // database with a session in it, for the sake of those who keep its name; the keeper does not.
+  const name = newName();
+  await db.query({
+    name: 'rename',
+    text: 'update pg_database set datname = $1 where datname = current_database()',
+    values: [name],
+  });
+  kept.name = name;
   await db.query(`select pg_terminate_backend(pid, 30000) from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'`);
   const { rows } = await db.query<{ shape: string }>({ name: 'shape', text: 'select untouched.shape() as shape' });
