@@ -253,7 +253,7 @@ export const limitTable = {
     denialWindowMs: [1 * MINUTE, 'Denials of one caller for one reason within this are one record with a count.'],
     verifyEveryMs: [30 * SECOND, 'How often the leader verifies the next records of the audit; after the last it begins anew.'],
     verifyRowsMax: [500, 'Most records of the audit that it verifies at once.'],
-    verifyHeadsMax: [1000, 'Most ends of chains that it remembers from one round to the next, of replicas that live or were killed.'],
+    verifyHeadsMax: [1000, 'Most ends of chains that it remembers from one round to the next: what is missed, and what no chain names.'],
     denialKindsMax: [1000, 'Kinds of denials that are told apart at once; further ones are counted together. Callers without credentials have as many to themselves.'],
   },
   principals: {

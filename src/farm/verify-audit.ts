@@ -45,13 +45,25 @@ export type AuditWalk = {
   readonly next: () => Promise<AuditStep>;
   /** The ends of the chains that were walked to their end. */
   readonly heads: () => readonly VerifiedHead[];
+  /**
+   * Of these, the ones that no walked chain names. Whoever cuts off another one has to cut off what names it as well, and
+   * so at last one of these.
+   */
+  readonly unnamed: () => readonly VerifiedHead[];
 };
 
-/** Walks all chains, one after the other, at most `recordsMax` records at a step. */
-export const walkAudit = (db: Queryable, recordsMax: number): AuditWalk => {
+/**
+ * Walks all chains whole, one after the other, at most `recordsMax` records at a step.
+ * @param from the chains after this replica's come first, then the others, its own last.
+ */
+export const walkAudit = (db: Queryable, recordsMax: number, from: string = FIRST): AuditWalk => {
   const heads: VerifiedHead[] = [];
+  /** By replica, the last of its records that a chain names. */
+  const named = new Map<string, number>();
   let chain: ReturnType<typeof createChainCheck> | null = null;
-  let last: Place = BEFORE_ALL;
+  let last: Place = { replica: from, seq: Number.MAX_SAFE_INTEGER };
+  /** The chains after `from`'s are done. */
+  let isPastEnd = false;
   const leave = (): void => {
     if (chain === null) return;
     const { head, ended } = chain.end();
@@ -60,26 +72,33 @@ export const walkAudit = (db: Queryable, recordsMax: number): AuditWalk => {
   };
   return {
     next: async () => {
-      const page = await readAuditPage(db, last, recordsMax);
+      const page = await readAuditPage(db, { last, until: isPastEnd ? from : LAST }, recordsMax);
       const vouched = page.flatMap((record) => vouchedBy(`the chain of ${record.replica}`, headsIn(record)));
-      const findings = [...(await findMissing(db, vouched))];
+      const findings: AuditFinding[] = [...(await findMissing(db, vouched))];
       // Everything was read: from here on the step is taken.
+      for (const { replica, seq } of vouched) named.set(replica, Math.max(seq, named.get(replica) ?? 0));
       for (const record of page) {
         if (record.replica !== last.replica) leave();
         chain ??= createChainCheck(record.replica, sha256);
         findings.push(...chain.check(record));
         last = record;
       }
-      const isOver = page.length < recordsMax;
-      if (isOver) leave();
+      const isOver = isPastEnd && page.length < recordsMax;
+      if (page.length < recordsMax) {
+        leave();
+        last = { replica: FIRST, seq: 0 };
+        isPastEnd = true;
+      }
       return { records: page.length, findings, isOver };
     },
     heads: () => heads,
+    unnamed: () => heads.filter(({ replica, seq }) => (named.get(replica) ?? 0) < seq),
   };
 };
 
 type Place = Pick<ChainHead, 'replica' | 'seq'>;
-const BEFORE_ALL: Place = { replica: '00000000-0000-0000-0000-000000000000', seq: 0 };
+const FIRST = '00000000-0000-0000-0000-000000000000';
+const LAST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /** An end of a chain, and who says that it is there. */
 export type Vouched = ChainHead & { readonly by: string };
@@ -87,8 +106,11 @@ export type Vouched = ChainHead & { readonly by: string };
 export const vouchedBy = (by: string, heads: readonly ChainHead[]): readonly Vouched[] =>
   heads.map((head) => ({ ...head, by }));
 
+/** An end that is not there as it was, with the hash by which it is known. */
+export type MissingHead = AuditFinding & ChainHead;
+
 /** A chain cannot be cut short, or taken away, once somebody has named its end. */
-export const findMissing = async (db: Queryable, vouched: readonly Vouched[]): Promise<readonly AuditFinding[]> => {
+export const findMissing = async (db: Queryable, vouched: readonly Vouched[]): Promise<readonly MissingHead[]> => {
   if (vouched.length === 0) return [];
   const found = await readAuditHashes(db, vouched);
   return vouched.flatMap(({ replica, seq, hash, by }, index) => {
@@ -98,6 +120,6 @@ export const findMissing = async (db: Queryable, vouched: readonly Vouched[]): P
       there === null
         ? `it is missing, and ${by} knows of it: the end of this chain was cut off`
         : `${by} knows it with another hash: it was written anew`;
-    return [{ replica, seq, words }];
+    return [{ replica, seq, hash, words }];
   });
 };

@@ -35,16 +35,19 @@ export const readLastConfiguration = async (db: Queryable): Promise<string | nul
   return rows[0]?.configuration ?? null;
 };
 
-/** The next records of all chains after `last`, in order, chain by chain; chains are in no order that means anything. */
+/**
+ * The next records after `last`, in order, chain by chain; chains are in no order that means anything.
+ * @param until the last replica whose chain is wanted.
+ */
 export const readAuditPage = async (
   db: Queryable,
-  last: Pick<ChainHead, 'replica' | 'seq'>,
+  { last, until }: { readonly last: Pick<ChainHead, 'replica' | 'seq'>; readonly until: string },
   limit: number,
 ): Promise<readonly AuditRecord[]> => {
   const { rows } = await db.query<AuditRecord>(
     `select replica, seq::double precision as seq, text, previous, hash from audit
-     where (replica, seq) > ($1, $2) order by replica, seq limit $3`,
-    [last.replica, last.seq, limit],
+     where (replica, seq) > ($1, $2) and replica <= $3 order by replica, seq limit $4`,
+    [last.replica, last.seq, until, limit],
   );
   return rows;
 };
