@@ -17,7 +17,7 @@ export const failOver = (site: Site, looks = 0): void => {
   const { world } = site;
   const { time, database, trace, weather, bus, seed } = world;
   if (looks > LOOKS_MAX) return;
-  if ([...site.replicas.values()].some(({ pool }) => pool.isInTransaction)) {
+  if (database.isInTransaction || [...site.replicas.values()].some(({ pool }) => pool.isInTransaction)) {
     time.after(LOOK_MS, () => failOver(site, looks + 1));
     return;
   }

@@ -32,6 +32,8 @@ export type Backend = {
   readonly client: pg.Client;
   /** In which it was opened. */
   readonly order: number;
+  /** The database was copied or switched meanwhile: whoever has it asks for another. */
+  isClosed: boolean;
   toldMs: number | null;
   transaction: 'to begin' | 'open' | null;
 };
@@ -41,6 +43,8 @@ export class SimDatabase {
   readonly #nowMs: () => number;
   #name: string;
   #idle: Backend[] = [];
+  /** Idle or not. */
+  readonly #backends = new Set<Backend>();
   /** For the checks. */
   #inspector: Backend | null = null;
   #opened = 0;
@@ -70,18 +74,24 @@ export class SimDatabase {
     });
     client.on('error', () => undefined);
     await client.connect();
-    return { client, order: (this.#opened += 1), toldMs: null, transaction: null };
+    const backend = { client, order: (this.#opened += 1), isClosed: false, toldMs: null, transaction: null };
+    this.#backends.add(backend);
+    return backend;
   }
 
   /** What is open on it is rolled back. */
   async takeBack(backend: Backend): Promise<void> {
-    if (backend.transaction !== null) await this.run(backend, 'rollback');
+    if (backend.transaction !== null && !backend.isClosed) await this.run(backend, 'rollback');
     this.keep(backend);
   }
 
   /** Nothing is open on it. */
   keep(backend: Backend): void {
-    this.#idle.push(backend);
+    if (!backend.isClosed) this.#idle.push(backend);
+  }
+
+  get isInTransaction(): boolean {
+    return [...this.#backends].some(({ transaction }) => transaction !== null);
   }
 
   /**
@@ -147,15 +157,15 @@ export class SimDatabase {
     return rows;
   }
 
-  /** Nobody may have a connection just now. The copy is as the database is at this moment. */
+  /** Nobody may be in a transaction just now. The copy is as the database is at this moment. */
   async copyTo(name: string): Promise<void> {
-    await this.#closeIdle();
+    await this.#closeAll();
     await this.#server.create(name, this.#name);
   }
 
   /** From here on the database of that name is the one. */
   async switchTo(name: string): Promise<void> {
-    await this.#closeIdle();
+    await this.#closeAll();
     const left = this.#name;
     this.#name = name;
     await this.#server.drop(left);
@@ -166,14 +176,17 @@ export class SimDatabase {
   }
 
   async drop(): Promise<void> {
-    await this.#closeIdle();
+    await this.#closeAll();
     await this.#server.drop(this.#name);
   }
 
-  async #closeIdle(): Promise<void> {
-    const closing = [...this.#idle, ...(this.#inspector === null ? [] : [this.#inspector])];
+  /** Those that are lent, too: a commit was answered that its client has not heard of yet. */
+  async #closeAll(): Promise<void> {
+    const closing = [...this.#backends];
+    this.#backends.clear();
     this.#idle = [];
     this.#inspector = null;
+    for (const backend of closing) backend.isClosed = true;
     await Promise.all(closing.map(({ client }) => client.end()));
   }
 

@@ -237,7 +237,8 @@ class SimClient {
       return [failed(...refused)];
     }
     this.#isAborted = false;
-    const backend = (this.#backend ??= await database.lend());
+    const backend = this.#backend?.isClosed === false ? this.#backend : await database.lend();
+    this.#backend = backend;
     const settled = await database.runAll(backend, batch);
     for (const [index, sent] of batch.entries()) await this.#look(backend, sent, settled[index]);
     if (this.isBroken || fault === 'lost after') return this.#lose(batch, 'answer lost');

@@ -82,6 +82,8 @@ export const startSimServer = async (core = 0): Promise<SimServer> => {
 export const joinSimServer = async (url: string, core: number): Promise<SimServer> => {
   const at = (database: string, user = APPLICATION_ROLE): string => urlOf(url, { user, database });
   const founder = new pg.Client(at('postgres', SUPERUSER));
+  // A server that is stopped ends it; what led to that is to be heard.
+  founder.on('error', () => undefined);
   await founder.connect();
   return {
     core,

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { simulate } from './command.ts';
 
 /** So many farm-hours, from seed 1: what fits beside the other tests. `npm run sim -- --seeds 2000` runs more. */
-const SEEDS = 30;
+const SEEDS = 48;
 /** On two slow cores; here to end what hangs. */
 const PATIENCE_MS = 20 * 60_000;
 
