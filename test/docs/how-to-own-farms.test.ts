@@ -3,13 +3,12 @@
  * than it computes: several go at once.
  */
 import { delimiter } from 'node:path';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll, describe, it, type TestContext } from 'vitest';
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
-import { openDebianPostgres } from '../support/debian-postgres.ts';
+import { type DebianServer, openDebianPostgres } from '../support/debian-postgres.ts';
 import { freePort } from '../support/farm-site.ts';
 import { type Desk, howToPages, openDesk, PAGE_MS, scriptOf, whySkipped } from './run-page.ts';
 
-/** These need a server that fits PostgreSQL's own tools. */
 const BACKUP = 'docs/how-to/backup.md';
 const MOVE = 'docs/how-to/move.md';
 const pages = howToPages('own').filter((path) => path !== BACKUP && path !== MOVE);
@@ -34,6 +33,23 @@ it('has a page to run', ({ expect }) => {
   expect(pages.length).toBeGreaterThan(0);
 });
 
+/** One that fits PostgreSQL's own tools, with these databases, and the environment in which those are found. Skips where there is none. */
+const openServer = async (
+  { skip, onTestFinished }: Pick<TestContext, 'skip' | 'onTestFinished'>,
+  databases: readonly string[],
+): Promise<{ readonly server: DebianServer; readonly tools: Readonly<Record<string, string>> }> => {
+  const why = whySkipped('');
+  skip(why !== null, why ?? '');
+  const debian = await openDebianPostgres();
+  if ('skip' in debian) return skip(debian.skip);
+  onTestFinished(debian.close);
+  const server = debian.server('server');
+  await server.found();
+  await server.start();
+  for (const name of databases) await server.query(`create database ${name} encoding 'UTF8' template template0`);
+  return { server, tools: { ...debian.env, PATH: [desk.path, debian.env.PATH].join(delimiter) } };
+};
+
 describe.concurrent('a page with farms of its own', () => {
   it.for(pages)('does what %s says', { timeout: PAGE_MS }, async (path, { expect, skip }) => {
     const script = scriptOf(path);
@@ -47,15 +63,7 @@ describe.concurrent('a page with farms of its own', () => {
     `does what ${BACKUP} says, and the restored farm starts`,
     { timeout: FETCH_MS },
     async ({ expect, skip, onTestFinished }) => {
-      const why = whySkipped('');
-      skip(why !== null, why ?? '');
-      const debian = await openDebianPostgres();
-      if ('skip' in debian) return skip(debian.skip);
-      onTestFinished(debian.close);
-      const server = debian.server('server');
-      await server.found();
-      await server.start();
-      await server.query(`create database farm encoding 'UTF8' template template0`);
+      const { server, tools } = await openServer({ skip, onTestFinished }, ['farm']);
       const farm = ['--config', 'examples/line.yaml', '--database', server.url('farm')];
       const address = await desk.serving(
         ['serve', ...farm, '--grpc', '127.0.0.1:0', '--http', '127.0.0.1:0'],
@@ -68,8 +76,7 @@ describe.concurrent('a page with farms of its own', () => {
         STATIONGRID_INSTANCE: 'line-1',
         DATABASE_URL: server.url('farm'),
         RESTORED_URL: server.url('stationgrid_restored'),
-        ...debian.env,
-        PATH: [desk.path, debian.env.PATH].join(delimiter),
+        ...tools,
       };
       // Any two ports that nobody has; the page's own may be taken on this machine.
       const [grpc, http] = [await freePort(), await freePort()];
@@ -90,21 +97,11 @@ describe.concurrent('a page with farms of its own', () => {
     `does what ${MOVE} says, and nothing is left behind`,
     { timeout: FETCH_MS },
     async ({ expect, skip, onTestFinished }) => {
-      const why = whySkipped('');
-      skip(why !== null, why ?? '');
-      const debian = await openDebianPostgres();
-      if ('skip' in debian) return skip(debian.skip);
-      onTestFinished(debian.close);
-      const server = debian.server('server');
-      await server.found();
-      await server.start();
-      for (const name of ['farm', 'moved'])
-        await server.query(`create database ${name} encoding 'UTF8' template template0`);
+      const { server, tools } = await openServer({ skip, onTestFinished }, ['farm', 'moved']);
       const env = {
         DATABASE_URL: server.url('farm'),
         MOVED_URL: server.url('moved'),
-        ...debian.env,
-        PATH: [desk.path, debian.env.PATH].join(delimiter),
+        ...tools,
       };
       const { code, output } = await desk.run(scriptOf(MOVE), env);
       expect(code, output).toBe(0);
