@@ -1,6 +1,6 @@
 /** The parts of a multipart form, read as they come and handed on in their order: what is large goes to disk. */
-import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
+import { setImmediate } from 'node:timers/promises';
 import { Busboy } from '@fastify/busboy';
 import type { Depot } from '../../uploads/depot.ts';
 import type { Received, Receiving } from '../../uploads/received.ts';
@@ -55,14 +55,12 @@ export const readParts = async (
   };
   try {
     for await (const piece of request.iterator({ destroyOnReturn: false })) {
-      await written(form, piece);
+      await written(form, piece, wrong);
       await handOn();
       if (wrong[0] !== undefined) return { kind: 'malformed', why: wrong[0] };
     }
     if (!request.complete) return { kind: 'gone' };
-    const finished = once(form, 'finish').catch(() => undefined);
-    form.end();
-    await finished;
+    await ended(form, wrong);
     await handOn();
     return wrong[0] === undefined ? { kind: 'read' } : { kind: 'malformed', why: wrong[0] };
   } catch (error) {
@@ -87,13 +85,28 @@ const open = ({ headers }: IncomingMessage, partsMax: number): Busboy | null => 
   }
 };
 
-/** One that is malformed may never say that it was taken. */
-const written = (form: Busboy, piece: unknown): Promise<void> =>
-  new Promise((resolve) => {
-    const over = (): void => {
-      form.off('error', over);
-      resolve();
-    };
-    form.on('error', over);
-    form.write(piece, over);
-  });
+/** @param wrong hears of one that is malformed, which may never say that it was taken. */
+const written = async (form: Busboy, piece: unknown, wrong: string[]): Promise<void> => {
+  let isTaken = false;
+  form.write(piece, () => (isTaken = true));
+  if (!(await comesTrue(() => isTaken || wrong.length > 0))) wrong.push('the form cannot be read');
+};
+
+/** @param wrong hears of a form in which the headers of a part never end: the parser waits for that part for ever. */
+const ended = async (form: Busboy, wrong: string[]): Promise<void> => {
+  let isFinished = false;
+  form.once('finish', () => (isFinished = true));
+  form.end();
+  if (!(await comesTrue(() => isFinished || wrong.length > 0))) wrong.push('a part of the form has no end');
+};
+
+/**
+ * The parser works in memory and within a turn of the event loop or two; what it has not said after so many more, it
+ * never says.
+ */
+const TURNS_MAX = 10;
+
+const comesTrue = async (isTrue: () => boolean): Promise<boolean> => {
+  for (let turn = 0; turn < TURNS_MAX && !isTrue(); turn += 1) await setImmediate();
+  return isTrue();
+};

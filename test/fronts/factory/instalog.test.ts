@@ -99,6 +99,11 @@ test('an uploader in Python is told how much it may send, and what it sends twic
   ]);
 });
 
+/** The form ends as it should; its first part does not. */
+const HEADLESS = formOf([{ name: 'event', value: '{}' }])
+  .toString()
+  .replace('\r\n\r\n', '\r\n');
+
 describe('what is asked otherwise than by a form', () => {
   const ask = (factory: TestFactory, request: string): Promise<string> =>
     new Promise((resolve, reject) => {
@@ -119,6 +124,7 @@ describe('what is asked otherwise than by a form', () => {
     ['too long', 413, `Content-Type: ${FORM}\r\nContent-Length: 2147483649`, ''],
     ['no boundary', 400, 'Content-Type: multipart/form-data\r\nContent-Length: 2', 'xx'],
     ['cut off', 400, `Content-Type: ${FORM}\r\nContent-Length: 20`, formOf([]).toString().slice(0, 10).padEnd(20, 'y')],
+    ['a part whose headers never end', 400, `Content-Type: ${FORM}\r\nContent-Length: ${HEADLESS.length}`, HEADLESS],
   ];
   test.for(cases)('%s is answered %i, with Maximum-Bytes', async ([, status, head, body]) => {
     const factory = await open();
