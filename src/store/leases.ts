@@ -1,5 +1,5 @@
 /** The leases table. Like jobs, leases that end move out of `open_leases`, in the statement that ends them. */
-import type { LeaseState } from '../core/lease.ts';
+import { isLeaseId, type LeaseState } from '../core/lease.ts';
 import type { GrantedWork } from '../core/station-work.ts';
 import { asJson, type Queryable } from './transaction.ts';
 
@@ -50,8 +50,12 @@ export const lockOpenLeases = async (
   return rows;
 };
 
-/** Leases by id, whatever their state: what a late report is held against. History is asked for those that are not open. */
-export const readLeases = async (db: Queryable, ids: readonly string[]): Promise<LeaseRow[]> => {
+/**
+ * Leases by id, whatever their state: what a late report is held against. History is asked for those that are not open.
+ * @param said by bots: what is no id of a lease here names none.
+ */
+export const readLeases = async (db: Queryable, said: readonly string[]): Promise<LeaseRow[]> => {
+  const ids = said.filter(isLeaseId);
   if (ids.length === 0) return [];
   const { rows: open } = await db.query<LeaseRow>(
     `select ${COLUMNS} from open_leases l where l.id = any($1::uuid[]) order by l.id`,

@@ -154,6 +154,18 @@ describe('a bot that comes back with a new session', () => {
   });
 });
 
+describe('a bot that comes from another farm', () => {
+  it('is taken, and the leases that it holds from there are not its own here', async () => {
+    await enqueueJob(home, jobRequest());
+    for (const id of ['', 'lease-7', '0'.repeat(36)]) {
+      const bot = await connect(home, `b-${id}`, { capacity: 2, leases: [active(id), pending(`${id}-2`)] });
+      expect(bot.created.leases).toEqual([]);
+    }
+    const bot = await connect(home, 'b', { capacity: 2, leases: [active('lease-7')] });
+    expect(bot.created.leases).toMatchObject([{ state: 'PENDING' }]);
+  });
+});
+
 describe('a call whose caller no longer waits', () => {
   it('begins no session, and ends none: the bot may have begun the other one since', async () => {
     const job = await enqueueJob(home, jobRequest());
