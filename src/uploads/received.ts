@@ -8,9 +8,11 @@ export type Received = {
   readonly bytes: number;
   /** In hex. */
   readonly sha256: string;
+  /** It is small, and has no file before it is settled. */
+  readonly isHeld: boolean;
   /** In pieces, each small. */
   readonly read: () => AsyncIterable<Uint8Array>;
-  /** Makes a file of it that is safely on disk, which may take long. From then on it cannot be read here. */
+  /** Makes a file of it that is safely on disk, which may take long; once. From then on it cannot be read here. */
   readonly settle: () => Promise<void>;
   /** Gives that file another path. */
   readonly moveTo: (path: string) => Promise<void>;
@@ -69,14 +71,17 @@ export const receive = (path: string, room: Room): Receiving => {
         await file.written();
       }
       batch = spare = NOTHING;
+      const settle = async (): Promise<void> => {
+        if (held !== null) file.begin(held, 0);
+        await file.settle();
+      };
+      let settled: Promise<void> | null = null;
       return {
         bytes,
         sha256: hash.digest('hex'),
+        isHeld: held !== null,
         read: () => (held === null ? file.read() : inOnePiece(held)),
-        settle: async () => {
-          if (held !== null) file.begin(held, 0);
-          await file.settle();
-        },
+        settle: () => (settled ??= settle()),
         moveTo: file.moveTo,
         discard: file.discard,
       };

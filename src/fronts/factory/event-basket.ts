@@ -1,14 +1,8 @@
 /** What came of one upload of events so far: attachments that wait for their event, and events that wait for their commit. */
-import { attachmentPath, type BadEvent, type KeptAttachments, type ToldEvent } from '../../core/testlog.ts';
-import type { Farm } from '../../farm/farm.ts';
-import { takeTestlog } from '../../farm/take-testlog.ts';
 import type { Received } from '../../uploads/received.ts';
-import { redactText } from '../../wire/redact.ts';
-import type { FactoryCounts } from './counts.ts';
-import { isBelow, judgeEvent, type JudgedEvent, type MessageLevel, serialOf } from './judge-event.ts';
+import { type Committer, commitEvents, type HeldEvent } from './commit-events.ts';
+import { isBelow, judgeEvent, type JudgedEvent, type MessageLevel } from './judge-event.ts';
 import type { Part } from './read-parts.ts';
-import { toToldEvent } from './to-testlog.ts';
-import type { Uploads } from './uploads.ts';
 
 export type EventBasket = {
   /** Takes a part over, with what is in it. @throws Refusal; errors of the disk and of the database. */
@@ -19,15 +13,9 @@ export type EventBasket = {
   readonly discard: () => Promise<void>;
 };
 
-export type BasketParts = {
-  readonly farm: Farm;
-  readonly uploads: Uploads;
-  readonly counts: FactoryCounts;
-  readonly instance: string;
+export type BasketParts = Committer & {
   /** Messages below it are accepted and dropped. */
   readonly messageLevel: MessageLevel;
-  readonly peer: string;
-  readonly nodeId: string | null;
   /** Whether several events may come, each behind its attachments; else all fields but the one event are attached to it. */
   readonly isMulti: boolean;
 };
@@ -36,38 +24,44 @@ export type BasketParts = {
 const BAD_BYTES_MAX = 64 * 1024;
 const NAMES_SHOWN_MAX = 5;
 
+/**
+ * An upload of the usual size is one commit, and nothing of it is kept when its end is not as it should be. A larger one is several:
+ * each event counts once, however often it comes.
+ */
 export const createBasket = (parts: BasketParts): EventBasket => {
   const { isMulti } = parts;
-  const batch = createBatch(parts);
+  const { limits } = parts.farm;
   const waiting = new Map<string, Received>();
+  const batch = createBatch(parts, waiting);
   let lone: Received | null = null;
   let wrong: string | null = null;
 
+  const wait = async (name: string, received: Received): Promise<void> => {
+    if (waiting.has(name)) wrong ??= `Two parts of the form are called ${JSON.stringify(name)} and wait for an event.`;
+    await waiting.get(name)?.discard();
+    waiting.set(name, received);
+    // An open file each would soon be too many, too.
+    if (!received.isHeld || !batch.hasRoomFor(received.bytes)) await received.settle();
+  };
+
   const takeEvent = async (received: Received): Promise<void> => {
-    try {
-      const { limits } = parts.farm;
-      const text = received.bytes > limits.testlog.eventBytesMax ? null : await wholeOf(received);
-      const judged = judgeEvent(text, { parts: waiting, isMulti }, limits);
-      if (judged.kind === 'bad') {
-        // What came before an event that nobody can take is put aside with it: it was meant for it.
-        await batch.addBad(await putAside(parts, { received, text, why: judged.why, attachments: [...waiting] }));
-        waiting.clear();
-      } else if (isBelow(judged.event, parts.messageLevel)) parts.counts.told('dropped', 1);
-      else await batch.add(await withAttachments(parts, judged, waiting), received.bytes);
-    } finally {
-      await received.discard();
+    const text = received.bytes > limits.testlog.eventBytesMax ? null : await wholeOf(received);
+    const judged = judgeEvent(text, { parts: waiting, isMulti }, limits);
+    if (judged.kind === 'bad') {
+      // What came before an event that nobody can take is put aside with it: it was meant for it.
+      const attachments = [...waiting];
+      waiting.clear();
+      await batch.add({ kind: 'bad', why: judged.why, received, text: small(text), attachments }, received.bytes);
+      return;
     }
+    await received.discard();
+    if (isBelow(judged.event, parts.messageLevel)) parts.counts.told('dropped', 1);
+    else await batch.add({ kind: 'event', event: judged.event, attachments: taken(waiting, judged) }, received.bytes);
   };
 
   return {
     put: async ({ name, received }) => {
-      if (name !== 'event') {
-        if (waiting.has(name))
-          wrong ??= `Two parts of the form are called ${JSON.stringify(name)} and wait for an event.`;
-        await waiting.get(name)?.discard();
-        waiting.set(name, received);
-        return;
-      }
+      if (name !== 'event') return wait(name, received);
       if (isMulti) return takeEvent(received);
       if (lone !== null) {
         wrong ??= 'The form has several events: say so with the header `Multi-Event: True`.';
@@ -78,7 +72,11 @@ export const createBasket = (parts: BasketParts): EventBasket => {
     finish: async () => {
       if (wrong !== null) return wrong;
       if (!isMulti && lone === null) return 'The form has no field called `event`.';
-      if (lone !== null) await takeEvent(lone);
+      if (lone !== null) {
+        const event = lone;
+        lone = null;
+        await takeEvent(event);
+      }
       if (waiting.size === 0) {
         await batch.flush();
         return null;
@@ -89,107 +87,79 @@ export const createBasket = (parts: BasketParts): EventBasket => {
     discard: async () => {
       await lone?.discard();
       for (const received of waiting.values()) await received.discard();
+      await batch.discard();
     },
   };
 };
 
 type Batch = {
   /** @param bytes of the event as it came. */
-  readonly add: (event: ToldEvent, bytes: number) => Promise<void>;
-  readonly addBad: (event: BadEvent) => Promise<void>;
+  readonly add: (event: HeldEvent, bytes: number) => Promise<void>;
+  /** Whether so much more can be in memory until the next commit; then it counts. */
+  readonly hasRoomFor: (bytes: number) => boolean;
   readonly flush: () => Promise<void>;
+  readonly discard: () => Promise<void>;
 };
 
-/** An upload of the usual size is one commit. A larger one is several: each event counts once, however often it comes. */
-const createBatch = ({ farm, counts, instance, nodeId, peer }: BasketParts): Batch => {
-  const { batchBytesMax, batchEventsMax } = farm.limits.testlog;
-  let events: ToldEvent[] = [];
-  let bad: BadEvent[] = [];
+const createBatch = (parts: BasketParts, waiting: ReadonlyMap<string, Received>): Batch => {
+  const { batchBytesMax, batchEventsMax } = parts.farm.limits.testlog;
+  const held: HeldEvent[] = [];
   let heldBytes = 0;
-  const flush = async (): Promise<void> => {
-    if (events.length + bad.length === 0) return;
-    const { kept, repeated, quarantined } = await takeTestlog(farm, { instance, nodeId, peer, events, bad });
-    counts.told('kept', kept);
-    counts.told('repeated', repeated);
-    counts.told('quarantined', quarantined);
-    [events, bad, heldBytes] = [[], [], 0];
+  const discard = async (): Promise<void> => {
+    for (const each of held.splice(0)) await discardEvent(each);
   };
-  const flushFull = async (bytes: number): Promise<void> => {
-    heldBytes += bytes;
-    if (heldBytes > batchBytesMax || events.length + bad.length >= batchEventsMax) await flush();
+  const flush = async (): Promise<void> => {
+    await commitEvents(parts, held);
+    await discard();
+    for (const received of waiting.values()) await received.settle();
+    heldBytes = 0;
   };
   return {
+    add: async (event, bytes) => {
+      held.push(event);
+      heldBytes += bytes;
+      if (event.kind === 'bad' && !event.received.isHeld) await event.received.settle();
+      if (heldBytes > batchBytesMax || held.length >= batchEventsMax) await flush();
+    },
+    hasRoomFor: (bytes) => {
+      if (heldBytes + bytes > batchBytesMax) return false;
+      heldBytes += bytes;
+      return true;
+    },
     flush,
-    add: (event, bytes) => {
-      events.push(event);
-      return flushFull(bytes);
-    },
-    addBad: (event) => {
-      bad.push(event);
-      return flushFull(event.event?.length ?? 0);
-    },
+    discard,
   };
 };
 
-type Aside = {
-  readonly received: Received;
-  readonly text: Buffer | null;
-  readonly why: string;
-  readonly attachments: readonly (readonly [string, Received])[];
-};
+/** What the database keeps of an event that is put aside; null: it is a file. */
+const small = (text: Buffer | null): Buffer | null => (text !== null && text.length <= BAD_BYTES_MAX ? text : null);
 
-const putAside = async (parts: BasketParts, { received, text, why: told, attachments }: Aside): Promise<BadEvent> => {
-  const { sha256, bytes } = received;
-  const why = redactText(told);
-  const { peer, nodeId } = parts;
-  const kept = await keepAll(parts, attachments, {
-    pathOf: (id) => attachmentPath('quarantine', sha256, id),
-    serial: null,
-  });
-  const path = text !== null && bytes <= BAD_BYTES_MAX ? null : attachmentPath('quarantine', sha256, 'event');
-  if (path !== null) await parts.uploads.attachment(peer, received, path, null);
-  parts.farm.log.warn({ peer, nodeId, sha256, why }, 'an event of a DUT was put aside');
-  return { sha256, bytes, reason: why, event: path === null ? redactedBytes(text) : null, path, attachments: kept };
-};
-
-/** As it came, but for registration codes: it is shown, and its hash tells it from others all the same. */
-const redactedBytes = (text: Buffer | null): Buffer | null => {
-  const shown = redactText(text?.toString('latin1') ?? '');
-  return text && Buffer.from(shown, 'latin1');
-};
-
-/** @param waiting what belongs to the event leaves it. */
-const withAttachments = async (
-  parts: BasketParts,
-  { event, named }: Extract<JudgedEvent, { kind: 'event' }>,
+/** The attachments of an event leave what waits. */
+const taken = (
   waiting: Map<string, Received>,
-): Promise<ToldEvent> => {
+  { named }: Extract<JudgedEvent, { kind: 'event' }>,
+): readonly (readonly [string, Received])[] => {
   const own = [...named].flatMap(([id, name]): [string, Received][] => {
     const found = waiting.get(name);
     return found === undefined ? [] : [[id, found]];
   });
-  const pathOf = (id: string): string => attachmentPath('testlog', event.uuid, id);
-  const kept = await keepAll(parts, own, { pathOf, serial: serialOf(event) });
   for (const name of named.values()) waiting.delete(name);
-  return toToldEvent(event, kept, parts.farm.limits);
+  return own;
 };
 
-const keepAll = async (
-  { uploads, peer }: BasketParts,
-  all: readonly (readonly [string, Received])[],
-  { pathOf, serial }: { readonly pathOf: (id: string) => string; readonly serial: string | null },
-): Promise<KeptAttachments> => {
-  const kept: [string, KeptAttachments[string]][] = [];
-  for (const [id, received] of all) {
-    const path = pathOf(id);
-    await uploads.attachment(peer, received, path, serial);
-    kept.push([id, { sha256: received.sha256, bytes: received.bytes, path }]);
+/** What of it has no place of its own by now. */
+const discardEvent = async (held: HeldEvent): Promise<void> => {
+  if (held.kind === 'bad') await held.received.discard();
+  for (const [, received] of held.attachments) await received.discard();
+};
+
+const wholeOf = async ({ read, discard }: Received): Promise<Buffer> => {
+  try {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of read()) pieces.push(piece);
+    return Buffer.concat(pieces);
+  } catch (error) {
+    await discard();
+    throw error;
   }
-  return Object.fromEntries(kept);
-};
-
-const wholeOf = async ({ read }: Received): Promise<Buffer> => {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of read()) pieces.push(piece);
-  return Buffer.concat(pieces);
 };
