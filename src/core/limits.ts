@@ -206,7 +206,7 @@ export const limitTable = {
     requestBytesMax: [2 * GIB, 'One upload of events. Uploaders stop for good at one event that is larger, so never make it less than 2 GiB.'],
     eventBytesMax: [4 * MIB, 'One event without its attachments; a larger one is put aside.'],
     partsMax: [8192, 'Parts of one upload: events and attachments.'],
-    batchBytesMax: [16 * MIB, 'Events of one upload that share a commit.'],
+    batchBytesMax: [16 * MIB, 'Events of one upload, and small attachments of them, that are in memory and share a commit.'],
     batchEventsMax: [1024, 'As many events at most.'],
     atOnceMax: [16, 'Uploads of events under way on one replica; more are answered 503.'],
     keepDays: [90, 'Days for which events, and those that were put aside, are kept. 36500 is for ever.'],
