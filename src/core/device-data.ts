@@ -1,4 +1,5 @@
 /** What a shopfloor says of a unit, merged into what the farm knows of it (reference: DeviceData). */
+import { bytesOf } from './text.ts';
 
 export type DeviceRecordData = Readonly<Record<string, unknown>>;
 export type NamedSerial = { readonly name: string; readonly value: string };
@@ -8,6 +9,8 @@ export type RecordLimits = {
   readonly serialsMax: number;
   /** Of the value of one serial. */
   readonly serialBytesMax: number;
+  /** Of its name. */
+  readonly serialNameBytesMax: number;
   readonly componentsMax: number;
   readonly recordBytesMax: number;
 };
@@ -51,7 +54,7 @@ export const mergeDeviceData = (
   const serials: NamedSerial[] = [];
   const dropped: DroppedKey[] = [];
   let changed = false;
-  let bytes = bytesOf(record.data);
+  let bytes = jsonBytesOf(record.data);
   for (const [key, value] of Object.entries(reply)) {
     const why = key.startsWith(SERIAL_PREFIX)
       ? takeSerial(record, serials, key, value, limits)
@@ -75,12 +78,13 @@ const takeSerial = (
   taken: NamedSerial[],
   name: string,
   value: unknown,
-  { serialsMax, serialBytesMax }: RecordLimits,
+  { serialsMax, serialBytesMax, serialNameBytesMax }: RecordLimits,
 ): string | null => {
   if (known.serials[name] === value) return null;
   if (value === null) return 'would delete a serial; a unit keeps every name it was known by';
   if (typeof value !== 'string' || value === '') return 'is an empty serial';
-  if (new TextEncoder().encode(value).length > serialBytesMax) return `is longer than ${serialBytesMax} bytes`;
+  if (bytesOf(value) > serialBytesMax) return `is longer than ${serialBytesMax} bytes`;
+  if (bytesOf(name) > serialNameBytesMax) return `has a name of more than ${serialNameBytesMax} bytes`;
   if (known.serialCount + taken.length >= serialsMax) return `is more than ${serialsMax} serials`;
   taken.push({ name, value });
   return null;
@@ -103,9 +107,9 @@ const refuseKey = (
 };
 
 /** A member's share of the record as JSON. */
-const weight = (key: string, value: unknown): number => bytesOf({ [key]: value });
+const weight = (key: string, value: unknown): number => jsonBytesOf({ [key]: value });
 
-const bytesOf = (value: unknown): number => new TextEncoder().encode(JSON.stringify(value)).length;
+const jsonBytesOf = (value: unknown): number => bytesOf(JSON.stringify(value));
 
 /** Set, replaced or deleted between two records, in the order of the alphabet. */
 export const changedKeys = (before: DeviceRecordData, after: DeviceRecordData): readonly string[] => {

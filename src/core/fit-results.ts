@@ -21,12 +21,18 @@ const fitResult = (result: TestResult, limits: Limits): TestResult => {
   checkCount(testId, 'attachments', attachments.length, limits.jobs.attachmentsMax);
   return {
     ...result,
+    durationMs: isDuration(result.durationMs) ? result.durationMs : null,
     errorMessage: storableText(result.errorMessage, limits.text.reasonBytesMax),
     measurements: measurements.map((measurement) => fitMeasurement(measurement, limits)),
     attachments: attachments.map((attachment) => checkedAttachment(attachment, limits)),
     logsTail: storableTail(result.logsTail, limits.text.logsTailBytesMax),
   };
 };
+
+/** As long as google.protobuf.Duration can be: ten thousand years. What is longer says nothing. */
+const DURATION_MS_MAX = 315_576_000_000_000;
+
+const isDuration = (ms: number | null): boolean => ms !== null && Math.abs(ms) <= DURATION_MS_MAX;
 
 const checkCount = (testId: string, what: 'measurements' | 'attachments', count: number, max: number): void => {
   if (count <= max) return;

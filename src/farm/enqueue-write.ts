@@ -1,4 +1,5 @@
 /** The one transaction of enqueueing: lock and read, plan in memory, write table by table. */
+import { createHash } from 'node:crypto';
 import type { Refusal } from '../core/refusal.ts';
 import { farmEvent } from '../core/farm-event.ts';
 import { canonicalConstraints } from '../core/match.ts';
@@ -182,8 +183,13 @@ const makeJobs = async (
 
 const requirementOf = ({ request }: Planned) => {
   const constraints = canonicalConstraints(request.constraints);
-  return { instance: request.instance, canon: JSON.stringify(constraints), constraints };
+  const text = JSON.stringify(constraints);
+  const canon = Buffer.byteLength(text) <= CANON_BYTES_MAX ? text : createHash('sha256').update(text).digest('hex');
+  return { instance: request.instance, canon, constraints };
 };
+
+/** A row of an index has room for less than 2,704 bytes. What is longer is known by its hash. */
+const CANON_BYTES_MAX = 2000;
 
 const at = <T>(rows: readonly T[], index: number): T => {
   const row = rows[index];

@@ -57,7 +57,8 @@ export const mergeDeviceData = async (
       replies.map(({ deviceId }) => deviceId),
     ),
   );
-  const limits = { ...farm.limits.devices, serialBytesMax: farm.limits.text.nameBytesMax };
+  const { nameBytesMax } = farm.limits.text;
+  const limits = { ...farm.limits.devices, serialBytesMax: nameBytesMax, serialNameBytesMax: nameBytesMax };
   const changed = new Map<number, DeviceRecord>();
   const dropped: (readonly DroppedKey[])[] = [];
   for (const reply of replies) {

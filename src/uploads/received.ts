@@ -8,7 +8,7 @@ export type Received = {
   readonly bytes: number;
   /** In hex. */
   readonly sha256: string;
-  /** It is small, and has no file before it is settled. */
+  /** It is small, and in memory until it is settled. */
   readonly isHeld: boolean;
   /** In pieces, each small. */
   readonly read: () => AsyncIterable<Uint8Array>;
@@ -65,22 +65,24 @@ export const receive = (path: string, room: Room): Receiving => {
     },
     discard: file.discard,
     end: async () => {
-      const held = bytes > HELD_BYTES_MAX ? null : batch.subarray(0, bytes);
-      if (held === null) {
+      const isHeld = bytes <= HELD_BYTES_MAX;
+      let held = isHeld ? batch.subarray(0, bytes) : NOTHING;
+      if (!isHeld) {
         await begin();
         await file.written();
       }
       batch = spare = NOTHING;
       const settle = async (): Promise<void> => {
-        if (held !== null) file.begin(held, 0);
+        if (isHeld) file.begin(held, 0);
         await file.settle();
+        held = NOTHING;
       };
       let settled: Promise<void> | null = null;
       return {
         bytes,
         sha256: hash.digest('hex'),
-        isHeld: held !== null,
-        read: () => (held === null ? file.read() : inOnePiece(held)),
+        isHeld,
+        read: () => (isHeld ? inOnePiece(held) : file.read()),
         settle: () => (settled ??= settle()),
         moveTo: file.moveTo,
         discard: file.discard,

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { mergeDeviceData } from '../../src/core/device-data.ts';
 
-const limits = { serialsMax: 3, serialBytesMax: 8, componentsMax: 4, recordBytesMax: 160 };
+const limits = { serialsMax: 3, serialBytesMax: 8, serialNameBytesMax: 30, componentsMax: 4, recordBytesMax: 160 };
 const key = fc.constantFrom(
   ...['serials.a', 'serials.b', 'factory.x', 'factory.y', 'hwid', 'vpd.rw.ubind_attribute', 'component.has_b'],
   ...['__proto__', 'component.deep', 'stable_device_secret_DO_NOT_SHARE'],

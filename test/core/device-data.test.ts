@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { dottedRecord, mergeDeviceData } from '../../src/core/device-data.ts';
 
-const limits = { serialsMax: 3, serialBytesMax: 8, componentsMax: 4, recordBytesMax: 400 };
+const limits = { serialsMax: 3, serialBytesMax: 8, serialNameBytesMax: 30, componentsMax: 4, recordBytesMax: 400 };
 const record = {
   data: { 'factory.line': 'L4', 'component.has_camera': true },
   serials: { 'serials.mlb_serial_number': 'C123' },
@@ -40,6 +40,7 @@ describe('what a shopfloor says of a unit', () => {
     ['the deletion of a serial', { 'serials.mlb_serial_number': null }, 'would delete a serial'],
     ['an empty serial', { 'serials.serial_number': '' }, 'is an empty serial'],
     ['a serial that is too long', { 'serials.serial_number': 'ÄÖÜ-12' }, 'is longer than 8 bytes'],
+    ['a serial whose name is too long', { ['serials.'.padEnd(31, 'x')]: 'A1' }, 'has a name of more than 30 bytes'],
     ['a registration code', { 'vpd.rw.ubind_attribute': 'a'.repeat(72) }, 'is a registration code'],
     ['a record that grows too large', { 'factory.note': 'x'.repeat(400) }, 'makes the record larger'],
   ])('is taken without %s, which is reported', (_name, reply, why) => {

@@ -30,6 +30,15 @@ test('what a gauge said is kept, though JSON has no NaN and no infinity', () => 
   expect(fit?.measurements).toEqual([{ ...measurement, value: 'NaN', max: null }]);
 });
 
+test('a duration that no protobuf can carry is none', () => {
+  const durations = [null, 0, 315_576_000_000_000, 315_576_000_000_001, 1e19];
+  const fit = fitResults(
+    durations.map((durationMs) => result({ durationMs })),
+    defaultLimits,
+  );
+  expect(fit.map(({ durationMs }) => durationMs)).toEqual([null, 0, 315_576_000_000_000, null, null]);
+});
+
 test.each([
   ['NAME_EMPTY', { testId: '' }],
   ['TEXT_NOT_STORABLE', { testId: 'a\0' }],

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JobRequest } from '../../src/core/job-request.ts';
 import { enqueueJob, enqueueJobs } from '../../src/farm/enqueue-job.ts';
@@ -78,6 +79,15 @@ describe('enqueueing', () => {
     expect(farm.wakes.at(-1)).toMatchObject({ kind: 'requirement', jobs: 1 });
     expect(farm.events.at(-1)).toMatchObject({ kind: 'JOB_ENQUEUED', jobId: job.id });
     expect(await count('farm_events', `job_id = ${job.id}`)).toBe(1);
+  });
+
+  it('takes constraints that are longer than an index bears, once for all jobs that have them', async () => {
+    const allowedValues = Array.from({ length: 64 }, () => randomBytes(60).toString('base64'));
+    const constraints = ['pool', 'fixture'].map((key) => ({ key, allowedValues }));
+    const one = await enqueueJob(farm, jobRequest({ constraints }));
+    const other = await enqueueJob(farm, jobRequest({ constraints: constraints.toReversed() }));
+    expect(other.constraints).toEqual(one.constraints);
+    expect(await count('requirements', `constraints @> '[{"key": "fixture"}]'`)).toBe(1);
   });
 
   it('keeps a foreign payload byte for byte', async () => {

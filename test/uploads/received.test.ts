@@ -69,7 +69,11 @@ test('what is small has no file before it must have one', async () => {
   const received = await take(randomBytes(64 * KIB), 10_000);
   expect(existsSync(path)).toBe(false);
   await received.settle();
+  await received.settle();
   expect(existsSync(path)).toBe(true);
+  // What was in memory is no more.
+  expect(received.isHeld).toBe(true);
+  expect(await readAll(received)).toHaveLength(0);
   await received.discard();
   expect(readdirSync(folder)).toEqual([]);
 });

@@ -68,10 +68,8 @@ const putAside = async (
 };
 
 /** As it came, but for registration codes: it is shown, and its hash tells it from others all the same. */
-const redactedBytes = (text: Buffer | null): Buffer | null => {
-  const shown = redactText(text?.toString('latin1') ?? '');
-  return text && Buffer.from(shown, 'latin1');
-};
+const redactedBytes = (text: Buffer | null): Buffer | null =>
+  text && Buffer.from(redactText(text.toString('latin1')), 'latin1');
 
 const withAttachments = async (
   committer: Committer,

@@ -1,7 +1,8 @@
 /** What came of one upload of events so far: attachments that wait for their event, and events that wait for their commit. */
+import type { Limits } from '../../core/limits.ts';
 import type { Received } from '../../uploads/received.ts';
 import { type Committer, commitEvents, type HeldEvent } from './commit-events.ts';
-import { isBelow, judgeEvent, type JudgedEvent, type MessageLevel } from './judge-event.ts';
+import { isBelow, judgeEvent, type JudgedEvent, type MessageLevel, type Waiting } from './judge-event.ts';
 import type { Part } from './read-parts.ts';
 
 export type EventBasket = {
@@ -38,15 +39,15 @@ export const createBasket = (parts: BasketParts): EventBasket => {
 
   const wait = async (name: string, received: Received): Promise<void> => {
     if (waiting.has(name)) wrong ??= `Two parts of the form are called ${JSON.stringify(name)} and wait for an event.`;
-    await waiting.get(name)?.discard();
+    const former = waiting.get(name);
     waiting.set(name, received);
+    await former?.discard();
     // An open file each would soon be too many, too.
     if (!received.isHeld || !batch.hasRoomFor(received.bytes)) await received.settle();
   };
 
   const takeEvent = async (received: Received): Promise<void> => {
-    const text = received.bytes > limits.testlog.eventBytesMax ? null : await wholeOf(received);
-    const judged = judgeEvent(text, { parts: waiting, isMulti }, limits);
+    const { text, judged } = await judgedOf(received, { parts: waiting, isMulti }, limits);
     if (judged.kind === 'bad') {
       // What came before an event that nobody can take is put aside with it: it was meant for it.
       const attachments = [...waiting];
@@ -65,7 +66,7 @@ export const createBasket = (parts: BasketParts): EventBasket => {
       if (isMulti) return takeEvent(received);
       if (lone !== null) {
         wrong ??= 'The form has several events: say so with the header `Multi-Event: True`.';
-        await lone.discard();
+        return received.discard();
       }
       lone = received;
     },
@@ -85,11 +86,24 @@ export const createBasket = (parts: BasketParts): EventBasket => {
       return `No event of the form uses ${names.join(', ')}. Each part but the events must be an attachment of one that follows it.`;
     },
     discard: async () => {
-      await lone?.discard();
-      for (const received of waiting.values()) await received.discard();
+      await discardAll([...waiting.values(), ...(lone === null ? [] : [lone])]);
       await batch.discard();
     },
   };
+};
+
+const judgedOf = async (
+  received: Received,
+  waiting: Waiting,
+  limits: Limits,
+): Promise<{ readonly text: Buffer | null; readonly judged: JudgedEvent }> => {
+  try {
+    const text = received.bytes > limits.testlog.eventBytesMax ? null : await wholeOf(received);
+    return { text, judged: judgeEvent(text, waiting, limits) };
+  } catch (error) {
+    await received.discard();
+    throw error;
+  }
 };
 
 type Batch = {
@@ -105,9 +119,7 @@ const createBatch = (parts: BasketParts, waiting: ReadonlyMap<string, Received>)
   const { batchBytesMax, batchEventsMax } = parts.farm.limits.testlog;
   const held: HeldEvent[] = [];
   let heldBytes = 0;
-  const discard = async (): Promise<void> => {
-    for (const each of held.splice(0)) await discardEvent(each);
-  };
+  const discard = (): Promise<void> => discardAll(held.splice(0).flatMap(contentsOf));
   const flush = async (): Promise<void> => {
     await commitEvents(parts, held);
     await discard();
@@ -147,19 +159,18 @@ const taken = (
   return own;
 };
 
-/** What of it has no place of its own by now. */
-const discardEvent = async (held: HeldEvent): Promise<void> => {
-  if (held.kind === 'bad') await held.received.discard();
-  for (const [, received] of held.attachments) await received.discard();
+const contentsOf = (held: HeldEvent): readonly Received[] => [
+  ...(held.kind === 'bad' ? [held.received] : []),
+  ...held.attachments.map(([, received]) => received),
+];
+
+/** What of it has no place of its own by now; one that cannot be removed keeps none of the others. */
+const discardAll = async (all: readonly Received[]): Promise<void> => {
+  await Promise.allSettled(all.map((received) => received.discard()));
 };
 
-const wholeOf = async ({ read, discard }: Received): Promise<Buffer> => {
-  try {
-    const pieces: Uint8Array[] = [];
-    for await (const piece of read()) pieces.push(piece);
-    return Buffer.concat(pieces);
-  } catch (error) {
-    await discard();
-    throw error;
-  }
+const wholeOf = async ({ read }: Received): Promise<Buffer> => {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of read()) pieces.push(piece);
+  return Buffer.concat(pieces);
 };

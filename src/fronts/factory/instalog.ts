@@ -9,7 +9,7 @@ import type { Depot } from '../../uploads/depot.ts';
 import type { FactoryCounts } from './counts.ts';
 import { createBasket, type EventBasket } from './event-basket.ts';
 import type { MessageLevel } from './judge-event.ts';
-import { readParts } from './read-parts.ts';
+import { type Part, readParts } from './read-parts.ts';
 import { saidOf } from './refuse.ts';
 import { say } from './say.ts';
 import { addressOf, originOf } from './take-call.ts';
@@ -127,11 +127,18 @@ const fill = async (
   request: IncomingMessage,
   { depot, partsMax }: { readonly depot: Depot; readonly partsMax: number },
 ): Promise<Answer | null> => {
-  const read = await readParts(request, depot, { partsMax, onPart: basket.put });
+  const { socket } = request;
+  const onPart = async (part: Part): Promise<void> => {
+    // Nothing is read while it is put away, however long that takes.
+    const stallMs = socket.timeout ?? 0;
+    socket.setTimeout(0);
+    await basket.put(part).finally(() => socket.setTimeout(stallMs));
+  };
+  const read = await readParts(request, depot, { partsMax, onPart });
   if (read.kind === 'gone') return null;
   if (read.kind === 'malformed') return { status: 400, words: `The form cannot be read: ${read.why}.` };
   // Nothing is to be written any more while they are committed, however long that takes.
-  request.socket.setTimeout(0);
+  socket.setTimeout(0);
   const wrong = await basket.finish();
   return wrong === null ? { status: 200, words: 'OK' } : { status: 400, words: wrong };
 };

@@ -1,6 +1,7 @@
 /** Whether an event of an upload can be taken in, and with which attachments. */
 import type { Limits } from '../../core/limits.ts';
 import { Refusal } from '../../core/refusal.ts';
+import { type KeptAttachments, storable } from '../../core/testlog.ts';
 import { readInstalogEvent } from '../../wire/instalog.ts';
 import { readTestlog, type TestlogEvent } from '../../wire/testlog.ts';
 import { toToldEvent } from './to-testlog.ts';
@@ -25,7 +26,17 @@ export type Waiting = {
 };
 
 /** @param text null: it is too large to be read. */
-export const judgeEvent = (text: Buffer | null, { parts, isMulti }: Waiting, limits: Limits): JudgedEvent => {
+export const judgeEvent = (text: Buffer | null, waiting: Waiting, limits: Limits): JudgedEvent => {
+  try {
+    return judge(text, waiting, limits);
+  } catch (error) {
+    // The stack does not bear it, here or where it would be kept.
+    if (error instanceof RangeError) return bad('The event is nested too deep, or lists too much, to be read.');
+    throw error;
+  }
+};
+
+const judge = (text: Buffer | null, { parts, isMulti }: Waiting, limits: Limits): JudgedEvent => {
   if (text === null) return bad(`The event has more than ${limits.testlog.eventBytesMax} bytes (eventBytesMax).`);
   const instalog = readInstalogEvent(text.toString('utf8'));
   if (instalog.kind === 'bad') return instalog;
@@ -33,7 +44,7 @@ export const judgeEvent = (text: Buffer | null, { parts, isMulti }: Waiting, lim
   if (testlog.kind === 'bad') return testlog;
   const { event } = testlog;
   const named = isMulti ? instalog.event.attachments : new Map([...parts.keys()].map((name) => [name, name]));
-  const why = lackOf(event, named, parts) ?? refusalOf(() => toToldEvent(event, {}, limits));
+  const why = lackOf(event, named, parts) ?? refusalOf(() => toToldEvent(event, standInsOf([...named.keys()]), limits));
   return why === null ? { kind: 'event', event, named } : bad(why);
 };
 
@@ -53,6 +64,10 @@ const lackOf = (
   if (missing.length > 0) return `There is no part ${JSON.stringify(missing[0])} before the event.`;
   return new Set(named.values()).size < named.size ? 'One part is used by two attachments of the event.' : null;
 };
+
+/** What is attached, before any of it is kept. */
+const standInsOf = (ids: readonly string[]): KeptAttachments =>
+  Object.fromEntries(ids.map((id) => [String(storable(id)), { sha256: '', bytes: 0, path: '' }]));
 
 /** Null: it is not refused. */
 const refusalOf = (work: () => unknown): string | null => {

@@ -1,7 +1,8 @@
 /** The parts of a multipart form, read as they come and handed on in their order: what is large goes to disk. */
 import type { IncomingMessage } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
-import { Busboy } from '@fastify/busboy';
+import { MIMEType } from 'node:util';
+import { Dicer } from '@fastify/busboy';
 import type { Depot } from '../../uploads/depot.ts';
 import type { Received, Receiving } from '../../uploads/received.ts';
 
@@ -13,10 +14,12 @@ export type PartsRead =
   /** Its client has left in the middle of it. */
   | { readonly kind: 'gone' };
 
-type Arriving = { readonly name: string; readonly receiving: Receiving; isWhole: boolean };
+/** @see partNameOf for `name`. */
+type Arriving = { readonly receiving: Receiving; name: string | null; isWhole: boolean };
 
 /**
- * Whether a part is a file or a field makes no difference.
+ * Whether a part is a file or a field makes no difference. A part that is none of a form makes it malformed: nobody would
+ * hear that it was left out.
  * @param onPart hears of each part that is whole, one after the other; it discards what it was given.
  * @throws what `onPart` throws; errors of the disk.
  */
@@ -25,79 +28,139 @@ export const readParts = async (
   depot: Pick<Depot, 'receive'>,
   { partsMax, onPart }: { readonly partsMax: number; readonly onPart: (part: Part) => Promise<void> },
 ): Promise<PartsRead> => {
-  const arriving: Arriving[] = [];
-  const form = open(request, partsMax);
-  if (form === null) return { kind: 'malformed', why: 'the form has no boundary' };
-  const wrong: string[] = [];
-  form.on('error', (error) => {
-    wrong.push(error instanceof Error ? error.message : String(error));
-  });
-  form.on('partsLimit', () => {
-    wrong.push(`the form has more than ${partsMax} parts`);
-  });
-  form.on('file', (name: string | undefined, stream) => {
-    const part: Arriving = { name: name ?? '', receiving: depot.receive(), isWhole: false };
-    arriving.push(part);
-    stream.on('data', (piece: Buffer) => {
-      part.receiving.write(piece);
-    });
-    stream.on('end', () => (part.isWhole = true));
-    // The form as a whole says it, too.
-    stream.on('error', () => undefined);
-  });
+  const form = openForm(request.headers['content-type'] ?? '', depot, partsMax);
+  if (form === null) return { kind: 'malformed', why: 'it has no boundary, or one that is too long' };
+  const { arriving, wrong } = form;
   const handOn = async (): Promise<void> => {
     for (const { receiving } of arriving) await receiving.drain();
     for (let first = arriving[0]; first?.isWhole === true; first = arriving[0]) {
       const received = await first.receiving.end();
       arriving.shift();
-      await onPart({ name: first.name, received });
+      await onPart({ name: first.name ?? '', received });
     }
   };
   try {
     for await (const piece of request.iterator({ destroyOnReturn: false })) {
-      await written(form, piece, wrong);
-      await handOn();
+      await form.write(piece);
       if (wrong[0] !== undefined) return { kind: 'malformed', why: wrong[0] };
+      await handOn();
     }
     if (!request.complete) return { kind: 'gone' };
-    await ended(form, wrong);
+    await form.end();
+    if (wrong[0] !== undefined) return { kind: 'malformed', why: wrong[0] };
     await handOn();
-    return wrong[0] === undefined ? { kind: 'read' } : { kind: 'malformed', why: wrong[0] };
+    return { kind: 'read' };
   } catch (error) {
     if (request.destroyed && !request.complete) return { kind: 'gone' };
     throw error;
   } finally {
-    form.destroy();
-    for (const { receiving } of arriving) await receiving.discard();
+    await Promise.allSettled(arriving.map(({ receiving }) => receiving.discard()));
   }
 };
 
-/** Null: the header names no boundary. */
-const open = ({ headers }: IncomingMessage, partsMax: number): Busboy | null => {
-  try {
-    return new Busboy({
-      headers: { ...headers, 'content-type': headers['content-type'] ?? '' },
-      isPartAFile: () => true,
-      limits: { parts: partsMax, headerSize: 16 * 1024, headerPairs: 100 },
+type Form = {
+  /** In the order in which they came. */
+  readonly arriving: Arriving[];
+  /** What is wrong with the form, in words, the first first. */
+  readonly wrong: readonly string[];
+  readonly write: (piece: unknown) => Promise<void>;
+  /** Resolves when each part is whole, or something is wrong. */
+  readonly end: () => Promise<void>;
+};
+
+/** Null: the header names no boundary that can be one. */
+const openForm = (contentType: string, depot: Pick<Depot, 'receive'>, partsMax: number): Form | null => {
+  const dicer = openDicer(contentType);
+  if (dicer === null) return null;
+  const arriving: Arriving[] = [];
+  const wrong: string[] = [];
+  let isFinished = false;
+  let parts = 0;
+  dicer.once('finish', () => (isFinished = true));
+  dicer.on('error', (error) => {
+    wrong.push(error.message);
+  });
+  dicer.on('part', (part) => {
+    // The form as a whole says it, too.
+    part.on('error', () => undefined);
+    parts += 1;
+    if (parts > partsMax) {
+      wrong.push(`it has more than ${partsMax} parts`);
+      part.resume();
+      return;
+    }
+    const arrived: Arriving = { receiving: depot.receive(), name: null, isWhole: false };
+    arriving.push(arrived);
+    part.on('header', (header) => (arrived.name = partNameOf(header)));
+    part.on('data', (piece: Buffer) => {
+      arrived.receiving.write(piece);
     });
+    part.on('end', () => {
+      arrived.isWhole = true;
+      if (arrived.name === null) wrong.push(NO_NAME);
+    });
+  });
+  return {
+    arriving,
+    wrong,
+    write: async (piece) => {
+      let isTaken = false;
+      try {
+        dicer.write(piece, () => (isTaken = true));
+      } catch {
+        // Headers that are called like what every object has, such as `constructor`.
+        wrong.push(UNREADABLE);
+      }
+      if (!(await comesTrue(() => isTaken || wrong.length > 0))) wrong.push(UNREADABLE);
+    },
+    end: async () => {
+      dicer.end();
+      const isOver = (): boolean => isFinished && arriving.every(({ isWhole }) => isWhole);
+      if (!(await comesTrue(() => isOver() || wrong.length > 0))) wrong.push(UNREADABLE);
+    },
+  };
+};
+
+const UNREADABLE = 'it is not as RFC 7578 says';
+const NO_NAME =
+  'a part of it has no name. Each begins with the header `Content-Disposition: form-data; name="…"`, and an empty line ends its headers';
+
+const HEADER_BYTES_MAX = 16 * 1024;
+const HEADERS_MAX = 100;
+
+const openDicer = (contentType: string): Dicer | null => {
+  const boundary = mimeOf(contentType)?.params.get('boundary') ?? '';
+  if (boundary === '') return null;
+  const config = { boundary, maxHeaderPairs: HEADERS_MAX, maxHeaderSize: HEADER_BYTES_MAX };
+  try {
+    return new Dicer(config);
   } catch {
     return null;
   }
 };
 
-/** @param wrong hears of one that is malformed, which may never say that it was taken. */
-const written = async (form: Busboy, piece: unknown, wrong: string[]): Promise<void> => {
-  let isTaken = false;
-  form.write(piece, () => (isTaken = true));
-  if (!(await comesTrue(() => isTaken || wrong.length > 0))) wrong.push('the form cannot be read');
+/** Null: it is no part of a form, or has no name that can be read. */
+const partNameOf = (header: object): string | null => {
+  const said: unknown = Reflect.get(header, 'content-disposition');
+  const disposition = mimeOf(`form/${Array.isArray(said) ? String(said[0]) : ''}`);
+  if (disposition?.subtype !== 'form-data') return null;
+  const extended = /^utf-8'[^']*'(.*)$/is.exec(disposition.params.get('name*') ?? '');
+  const plain = disposition.params.get('name');
+  try {
+    // The bytes of a header are read as Latin-1, and mean UTF-8.
+    return extended === null ? plain && Buffer.from(plain, 'latin1').toString() : decodeURIComponent(extended[1] ?? '');
+  } catch {
+    return null;
+  }
 };
 
-/** @param wrong hears of a form in which the headers of a part never end: the parser waits for that part for ever. */
-const ended = async (form: Busboy, wrong: string[]): Promise<void> => {
-  let isFinished = false;
-  form.once('finish', () => (isFinished = true));
-  form.end();
-  if (!(await comesTrue(() => isFinished || wrong.length > 0))) wrong.push('a part of the form has no end');
+/** A header's word with its parameters; null: it has not that form. */
+const mimeOf = (text: string): MIMEType | null => {
+  try {
+    return new MIMEType(text);
+  } catch {
+    return null;
+  }
 };
 
 /**

@@ -118,7 +118,10 @@ const dutsOf = ({ devices }: Worker, limits: Limits): SelfDescription['duts'] =>
     if (serials.length > serialsMax) {
       throw invalid('TOO_MANY_SERIALS', `A device has ${serials.length} serials; at most ${serialsMax} are allowed.`);
     }
-    for (const { name, value } of serials) checkText(`The serial ${name}`, value, limits.text.nameBytesMax);
+    for (const { name, value } of serials) {
+      checkText('The name of a serial', name, limits.text.nameBytesMax);
+      checkText(`The serial ${name}`, value, limits.text.nameBytesMax);
+    }
     return serials.length === 0 ? [] : [serials];
   });
 

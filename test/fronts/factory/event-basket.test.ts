@@ -66,7 +66,7 @@ describe('a form that is refused leaves nothing', () => {
 });
 
 describe('an upload that is larger than a batch', () => {
-  test('is several commits, and holds in memory what a batch may', async () => {
+  test('is several commits, and what waits through one is kept with its event', async () => {
     const factory = await open({ limits: { testlog: { batchBytesMax: 3000 } } });
     // It waits from before the first commit until after the last but one.
     const early: Field = { name: 'log of u-9', value: 'early '.repeat(100) };
@@ -81,7 +81,7 @@ describe('an upload that is larger than a batch', () => {
     expect(factory.files('incoming').size).toBe(0);
   });
 
-  test('many large attachments do not wait as as many open files', async () => {
+  test('many large attachments do not wait as so many open files', async () => {
     const factory = await open();
     const logs = Array.from({ length: 200 }, (_, n): Field => ({ name: `p-${n}`, value: `${n} `.repeat(40_000) }));
     let most = 0;
@@ -98,11 +98,43 @@ describe('an upload that is larger than a batch', () => {
   });
 });
 
+describe('an event that no batch may fail for', () => {
+  const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+  const old = (value: string): string =>
+    JSON.stringify(testRun('u-1', { apiVersion: '0.1', arguments: { a: { value: 0 } } })).replace('0}}', `${value}}}`);
+  const named = (id: string, mimeType = 'text/plain'): readonly Field[] => {
+    const run = testRun('u-1', { attachments: { [id]: { path: '/a', mimeType } } });
+    return [{ name: 'p', value: 'log' }, eventField(enveloped(run, { [id]: 'p' }))];
+  };
+  const events: readonly (readonly [what: string, readonly Field[], asides: RegExp])[] = [
+    ['nested deep', [eventField(old(deep))], /too deep/],
+    [
+      'that lists what is no number',
+      [eventField(testRun('u-1', { parameters: { a: { type: 'measurement', data: nulls(150_000) } } }))],
+      /lists too much|numericValue/,
+    ],
+    ['whose attachment has a name that is too long', named('a'.repeat(300)), /300 bytes/],
+    ['whose attachment has no name', named(''), /attachment is empty/],
+    ['with a media type that is too long', named('a', `a/${'b'.repeat(300)}`), /media type/],
+    ['with a media type that cannot be kept', named('a', 'a/\0'), /media type/],
+  ];
+  test.for(events)('%s: it is put aside', async ([, fields, why]) => {
+    const factory = await open();
+    expect((await put(factory, [...withLog('u-0', 'one'), ...fields])).status).toBe(200);
+    expect(await countsOf(factory)).toMatchObject({ events: 1, aside: 1 });
+    const { rows } = await factory.database.pool.query<{ reason: string }>('select reason from quarantined_events');
+    expect(rows.map(({ reason }) => reason)).toEqual([expect.stringMatching(why)]);
+    expect(factory.files('incoming').size).toBe(0);
+  });
+});
+
+const nulls = (count: number): readonly object[] => Array.from({ length: count }, () => ({ numericValue: null }));
+
 describe('what the database cannot hold', () => {
   const asides = async ({ database }: TestFactory) =>
     (await database.pool.query('select reason, attachments from quarantined_events order by id')).rows;
 
-  test.for(['\u0000', '\u{1F600}', '\\ud83d'])('%j where JSON should be is put aside', async (odd) => {
+  test.for(['\u0000', 'a\0', '\u{1F600}'])('%j where JSON should be is put aside', async (odd) => {
     const factory = await open();
     expect((await put(factory, [eventField(odd)])).status).toBe(200);
     expect(await asides(factory)).toMatchObject([{ reason: expect.stringContaining('no JSON') }]);
@@ -112,7 +144,9 @@ describe('what the database cannot hold', () => {
     const factory = await open();
     const run = testRun('u-1', { attachments: { 'a\0': LOG } });
     const good = [{ name: 'p', value: 'one' }, eventField(enveloped(run, { 'a\0': 'p' }))];
-    expect((await put(factory, [...good, { name: 'b\0', value: 'two' }, eventField('{')])).status).toBe(200);
+    expect(
+      (await put(factory, [...good, { name: `b"; name*=utf-8''b%00; x="`, value: 'two' }, eventField('{')])).status,
+    ).toBe(200);
     const { rows } = await factory.database.pool.query('select attachments from testlog_events');
     expect(rows.map(({ attachments }) => Object.keys(attachments as object))).toEqual([['a\uFFFD']]);
     expect((await asides(factory)).map(({ attachments }) => Object.keys(attachments as object))).toEqual([['b\uFFFD']]);

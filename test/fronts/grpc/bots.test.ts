@@ -509,6 +509,7 @@ test('refuses property bombs and text that cannot be stored, and leaves nothing 
     [{ worker: { devices: [{ properties: many }, { properties: many }] } }, 'TOO_MANY_PROPERTIES'],
     [{ worker: { properties: [{ key: 'k', value: 'v'.repeat(4097) }] } }, 'TEXT_TOO_LONG'],
     [{ worker: { properties: [{ key: 'k'.repeat(4097), value: '' }] } }, 'TEXT_TOO_LONG'],
+    [{ worker: { devices: [{ properties: [{ key: `serials.${'x'.repeat(300)}`, value: 'v' }] }] } }, 'TEXT_TOO_LONG'],
     [{ worker: { devices: Array.from({ length: 65 }, () => ({ handle: 'x' })) } }, 'TOO_MANY_DEVICES'],
     [{ worker: { properties: [{ key: 'k', value: 'a\0b' }] } }, 'TEXT_NOT_STORABLE'],
     [{ version: '\0' }, 'TEXT_NOT_STORABLE'],
