@@ -47,6 +47,8 @@ const wave: Course = {
   },
   // It has no inverse in plain functions, but it rises, so halving finds it.
   dueMs: (number, timing) => {
+    // So near to the foot of the wave rounding would say that less than nothing has arrived.
+    if (number === 0) return 0;
     let [low, high] = [0, timing.durationMs];
     for (let step = 0; step < HALVINGS; step += 1) {
       const middle = (low + high) / 2;
