@@ -11,7 +11,16 @@ const CURSOR_LENGTH_MAX = 2048;
 
 export type Position = readonly (string | number)[];
 /** What each part of a position is. */
-export type PositionShape = readonly ('text' | 'number')[];
+export type PositionShape = readonly (keyof typeof fits)[];
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Whoever reads the position gives it to the database as it is. */
+const fits = {
+  text: (part: unknown): boolean => typeof part === 'string' && !part.includes('\0'),
+  number: (part: unknown): boolean => Number.isSafeInteger(part),
+  uuid: (part: unknown): boolean => typeof part === 'string' && UUID.test(part),
+} as const;
 
 /** @param asked what the position belongs to: the list's name and its filters, in a fixed order. */
 export const cursorOf = (asked: readonly unknown[], position: Position): string =>
@@ -24,9 +33,9 @@ export const positionOf = (asked: readonly unknown[], cursor: string, shape: Pos
   if (scope !== scopeOf(asked)) throw badCursor('it belongs to a question with other filters');
   if (position.length !== shape.length) throw badCursor('it is not one of ours');
   return position.map((part, index) => {
-    const isFit =
-      shape[index] === 'number' ? Number.isSafeInteger(part) : typeof part === 'string' && !part.includes('\0');
-    if (!isFit || (typeof part !== 'string' && typeof part !== 'number')) throw badCursor('it is not one of ours');
+    const kind = shape[index];
+    if (kind === undefined || !fits[kind](part) || (typeof part !== 'string' && typeof part !== 'number'))
+      throw badCursor('it is not one of ours');
     return part;
   });
 };

@@ -4,7 +4,7 @@ import { type Line, ruleOf, type StationRule } from './line.ts';
 import { bareKey, type Constraint } from './match.ts';
 import { invalid } from './refusal.ts';
 import { checkTask, type Task } from './task.ts';
-import { checkName, checkText } from './text.ts';
+import { bytesOf, checkName, checkText } from './text.ts';
 
 /** What only the Remote Workers door shows of a job (reservations.proto). */
 export type ReservationTicket = {
@@ -159,7 +159,7 @@ const checkTicket = ({ name, groupId, pubsub }: ReservationTicket, nameMax: numb
 };
 
 const checkConstraints = (constraints: readonly Constraint[], limits: Limits): void => {
-  const { constraintsMax, allowedValuesMax } = limits.jobs;
+  const { constraintsMax, constraintsBytesMax, allowedValuesMax } = limits.jobs;
   if (constraints.length > constraintsMax) {
     throw invalid(
       'TOO_MANY_CONSTRAINTS',
@@ -183,6 +183,13 @@ const checkConstraints = (constraints: readonly Constraint[], limits: Limits): v
     }
     for (const value of allowedValues)
       checkText(`A value of the constraint on '${key}'`, value, limits.session.propertyBytesMax);
+  }
+  const bytes = bytesOf(JSON.stringify(constraints));
+  if (bytes > constraintsBytesMax) {
+    throw invalid(
+      'CONSTRAINTS_TOO_LONG',
+      `The constraints have ${bytes} bytes; at most ${constraintsBytesMax} are allowed. List fewer values, or give such bots a property of their own.`,
+    );
   }
 };
 

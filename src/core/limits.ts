@@ -85,6 +85,7 @@ export const limitTable = {
     queuedMax: [100_000, 'Queued jobs of one instance, held ones included.'],
     batchMax: [1000, 'Jobs in one BatchEnqueue.'],
     constraintsMax: [64, 'Constraints of one job.'],
+    constraintsBytesMax: [64 * KIB, 'All of them with their values, as JSON.'],
     allowedValuesMax: [64, 'Allowed values of one constraint.'],
     testsMax: [1000, 'Tests of one station\'s work.'],
     resultsMax: [5000, 'Test results of one attempt.'],

@@ -4,20 +4,32 @@
  * Whether the whole text fits. A later star takes over from an earlier one for good, so nothing is tried twice over: at
  * most (length of pattern) × (length of text) steps, whatever the pattern.
  */
-export const matchesPattern = (pattern: string, text: string): boolean => {
+export const matchesPattern = (pattern: string, text: string): boolean =>
+  fitsTokens(
+    Array.from(pattern, (piece): Token => (piece === '*' || piece === '?' ? tokens[piece] : (one) => one === piece)),
+    text,
+  );
+
+/** `run`: any characters, or none. Else whether one character fits. */
+export type Token = 'run' | ((character: string) => boolean);
+
+export const tokens = { '*': 'run', '?': () => true } as const satisfies Record<string, Token>;
+
+/** The walk of `matchesPattern`, for patterns with other tokens. */
+export const fitsTokens = (wanted: readonly Token[], text: string): boolean => {
   // By code points, so that `?` is one character to the eye and to the database alike.
-  const wanted = Array.from(pattern);
   const given = Array.from(text);
   let p = 0;
   let t = 0;
   let star = -1;
   let retryAt = 0;
   while (t < given.length) {
-    if (wanted[p] === '*') {
+    const token = wanted[p];
+    if (token === 'run') {
       star = p;
       retryAt = t;
       p += 1;
-    } else if (p < wanted.length && (wanted[p] === '?' || wanted[p] === given[t])) {
+    } else if (token?.(given[t] ?? '') === true) {
       p += 1;
       t += 1;
     } else if (star >= 0) {
@@ -27,7 +39,7 @@ export const matchesPattern = (pattern: string, text: string): boolean => {
       t = retryAt;
     } else return false;
   }
-  while (wanted[p] === '*') p += 1;
+  while (wanted[p] === 'run') p += 1;
   return p === wanted.length;
 };
 

@@ -9,6 +9,7 @@ import type { Queryable } from '../store/transaction.ts';
 import { advanceRoute } from './advance-route.ts';
 import { type Farm, transact } from './farm.ts';
 import { announce, type Ledger, moveJob, openLedger, writeLedger } from './ledger.ts';
+import { checkedReason } from './operators-reason.ts';
 import { closeGate, endJob, settleLease } from './settle-lease.ts';
 
 export type Cancelled = { readonly outcome: 'CANCELLED' | 'CANCELLING' | 'ALREADY_CANCELLING' };
@@ -23,10 +24,11 @@ export type CancelWish = {
 
 /**
  * @throws Refusal NOT_FOUND; WRONG_STATE with reason ALREADY_FINISHED when the job has ended, ALREADY_ASSIGNED when a bot
- * has it and it was to be cancelled only if queued.
+ * has it and it was to be cancelled only if queued; INVALID for a reason that cannot be kept.
  */
 export const cancelJob = async (farm: Farm, job: CancelWish): Promise<Cancelled> => {
-  const done = await transact(farm, (db) => cancel(farm, db, job));
+  const reason = checkedReason(farm.limits, job.reason, { required: false });
+  const done = await transact(farm, (db) => cancel(farm, db, { ...job, reason }));
   announce(done.ledger, farm);
   return { outcome: done.outcome };
 };

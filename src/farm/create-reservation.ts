@@ -1,6 +1,6 @@
 /** Work enqueued through the Remote Workers Reservations API (R-RES-1), as a job like any other. */
 import { barOf } from '../core/explain.ts';
-import type { JobRequest } from '../core/job-request.ts';
+import { checkJobRequest, type JobRequest, withListedTests } from '../core/job-request.ts';
 import { canonicalConstraints, type Constraint } from '../core/match.ts';
 import { invalid, Refusal } from '../core/refusal.ts';
 import type { Task } from '../core/task.ts';
@@ -39,9 +39,10 @@ export const createReservation = async (
   asked: ReservationAsked,
   traceparent: string | null = null,
 ): Promise<ReservationView> => {
-  lineFor(farm, asked.instance);
+  const line = lineFor(farm, asked.instance);
   checkReservationName(asked);
   const request = toRequest(asked);
+  checkJobRequest(withListedTests(request, line), { limits: farm.limits, line });
   if (asked.matchTimeoutMs === null || asked.queuingTimeoutMs === 0) await checkBots(farm, asked);
   return toReservationView(await enqueueJob(farm, request, traceparent));
 };

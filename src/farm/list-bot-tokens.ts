@@ -40,6 +40,6 @@ const afterOf = (
   pageToken: string,
 ): { readonly botId: string; readonly id: string } | null => {
   if (pageToken === '') return null;
-  const [botId, id] = positionOf(scope, pageToken, ['text', 'text']);
+  const [botId, id] = positionOf(scope, pageToken, ['text', 'uuid']);
   return { botId: String(botId), id: String(id) };
 };

@@ -23,7 +23,7 @@ export type JobsAsked = PageAsked & {
 export type JobsPage = { readonly jobs: readonly JobView[]; readonly nextPageToken: string };
 
 /** A page ends early when its tasks come to this, so that a list of big payloads still fits into one message. */
-const PAGE_BYTES_MAX = 2 * 1024 * 1024;
+const PAGE_BYTES_MAX = (2048 + 128) * 1024;
 
 /** @throws Refusal INVALID: unknown instance, BAD_CURSOR, PAGE_SIZE. */
 export const listJobs = async (farm: Farm, asked: JobsAsked): Promise<JobsPage> => {

@@ -1,6 +1,7 @@
 /** What a shopfloor said of units, merged into their records. Part of the transaction that records the answers. */
 import { changedKeys, mergeDeviceData as mergeRecord, type DroppedKey, type NamedSerial } from '../core/device-data.ts';
 import { farmEvent } from '../core/farm-event.ts';
+import { storableText } from '../core/text.ts';
 import { holdEachDevice, lockDevices, writeDeviceData } from '../store/device-records.ts';
 import { addSerials, type DeviceRecord, findDevices, lockSerials, readDeviceRecords } from '../store/devices.ts';
 import type { Queryable } from '../store/transaction.ts';
@@ -82,12 +83,12 @@ export const mergeDeviceData = async (
 
 /** Keys that one event names, and how much of each; a reply may hold thousands. */
 const KEYS_TOLD_MAX = 20;
-const KEY_LENGTH_MAX = 100;
+const KEY_BYTES_MAX = 100;
 
 /** By its keys only: what they hold now is in the record, and what they held is nobody's any more. */
 const tellChange = (ledger: Ledger, { instance, jobId, deviceId }: DeviceReply, keys: readonly string[]): void => {
   if (keys.length === 0) return;
-  const named = keys.slice(0, KEYS_TOLD_MAX).map((key) => key.slice(0, KEY_LENGTH_MAX));
+  const named = keys.slice(0, KEYS_TOLD_MAX).map((key) => storableText(key, KEY_BYTES_MAX));
   const more = keys.length - named.length;
   const facts = { keys: named.join(', ') + (more > 0 ? `, and ${String(more)} more` : '') };
   ledger.events.push(farmEvent('DEVICE_CHANGED', instance, { jobId, deviceId, facts }));

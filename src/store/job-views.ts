@@ -127,7 +127,7 @@ export type JobFilter = {
 };
 
 /**
- * Ids of one page, newest first, with the bytes that each job's task would add to an answer.
+ * Ids of one page, newest first, with the bytes that each job's task and constraints would add to an answer.
  * @param below only ids lower than this; null: from the newest on.
  */
 export const readJobPage = async (
@@ -137,7 +137,7 @@ export const readJobPage = async (
 ): Promise<{ readonly id: number; readonly bytes: number }[]> => {
   const { rows } = await db.query<{ id: number; bytes: number }>(
     `select j.id, coalesce(octet_length(j.payload), octet_length(j.work::text)) + coalesce(octet_length(j.result), 0)
-              as bytes
+              + (select octet_length(q.constraints::text) from requirements q where q.id = j.requirement_id) as bytes
      from jobs j
      where j.instance = $1 and ($2::bigint is null or j.id < $2)
        and (cardinality($3::text[]) = 0 or j.state = any($3))

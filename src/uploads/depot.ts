@@ -14,6 +14,7 @@ import { copyFile, link, mkdir, open, readFile, realpath, rename, rm, writeFile 
 import { dirname, join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { Refusal } from '../core/refusal.ts';
+import { storableTail } from '../core/text.ts';
 import { nthName, type ReportPath } from '../core/upload.ts';
 import { appendTo, type Appending } from './append.ts';
 import { blobPath, codeOf, makeFolder, statOf, syncFolder } from './disk.ts';
@@ -133,7 +134,7 @@ export const openDepot = async (seams: DepotSeams): Promise<Depot> => {
         work(async (from, appending) => {
           await room.check();
           await makeFolder(root, dirname(path));
-          const aside = join(root, 'aside', `${path.replaceAll('/', '__').slice(-ASIDE_CHARS)}-${seams.newId()}`);
+          const aside = join(root, 'aside', `${storableTail(path.replaceAll('/', '__'), ASIDE_BYTES)}-${seams.newId()}`);
           const { startsAt, asideBytes } = await appendTo(join(root, path), { from, appending, aside, stillMine });
           room.took(appending.reduce((sum, { bytes }) => sum + bytes, 0));
           tellStrange(seams.log, { path, from, startsAt, aside, asideBytes });
@@ -143,7 +144,8 @@ export const openDepot = async (seams: DepotSeams): Promise<Depot> => {
   };
 };
 
-const ASIDE_CHARS = 150;
+/** With the id behind it, a name that every file system takes. */
+const ASIDE_BYTES = 150;
 
 /** There is no room. Anything else is told. */
 const isRefusal = (error: unknown): true => {

@@ -66,16 +66,16 @@ export const receive = (path: string, room: Room): Receiving => {
     discard: file.discard,
     end: async () => {
       const isHeld = bytes <= HELD_BYTES_MAX;
-      let held = isHeld ? batch.subarray(0, bytes) : NOTHING;
+      let held = isHeld ? batch.subarray(0, bytes) : null;
       if (!isHeld) {
         await begin();
         await file.written();
       }
       batch = spare = NOTHING;
       const settle = async (): Promise<void> => {
-        if (isHeld) file.begin(held, 0);
+        if (held !== null) file.begin(held, 0);
         await file.settle();
-        held = NOTHING;
+        held = null;
       };
       let settled: Promise<void> | null = null;
       return {
@@ -156,14 +156,14 @@ const createBatchFile = (path: string, room: Room): BatchFile => {
     },
     discard: async () => {
       await written().catch(() => undefined);
-      await close();
-      if (isThere) await rm(path, { force: true });
+      await close().finally(() => (isThere ? rm(path, { force: true }) : undefined));
     },
   };
 };
 
 /** What is not in a file is small. */
-async function* inOnePiece(held: Uint8Array): AsyncGenerator<Uint8Array> {
+async function* inOnePiece(held: Uint8Array | null): AsyncGenerator<Uint8Array> {
+  if (held === null) throw new Error('what is settled cannot be read here');
   yield await Promise.resolve(held);
 }
 

@@ -23,6 +23,12 @@ describe('a cursor', () => {
     expect(() => positionOf(asked, cursor, ['number'])).toThrow('other filters');
   });
 
+  it('has an id that the database would take for none, where there must be one', () => {
+    const id = '0b9dbd4c-6e2b-4f0a-9a0a-0d6a3a1d6c11';
+    expect(positionOf(asked, cursorOf(asked, [id]), ['uuid'])).toEqual([id]);
+    expect(() => positionOf(asked, cursorOf(asked, ['x']), ['uuid'])).toThrow(Refusal);
+  });
+
   it('is refused when it is anything else, and never read as one of ours', () => {
     fc.assert(
       fc.property(

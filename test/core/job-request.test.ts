@@ -60,6 +60,11 @@ describe('a job request', () => {
       'TOO_MANY_CONSTRAINTS',
       { constraints: many(65).map((key) => ({ key, allowedValues: ['x'] })) },
     ],
+    [
+      'constraints that are too long together',
+      'CONSTRAINTS_TOO_LONG',
+      constraint('pool', Array(17).fill('x'.repeat(4096))),
+    ],
     ['an oversized value', 'TEXT_TOO_LONG', constraint('pool', ['x'.repeat(4097)])],
     ['a serial of a strange name', 'SERIAL_NAME', { serials: { imei: '1' } }],
     ['an empty serial', 'NAME_EMPTY', { serials: mlb('') }],

@@ -57,6 +57,12 @@ describe('getting a job', () => {
 });
 
 describe('listing results', () => {
+  it.each(['a\0', 'a\ud800', 'a'.repeat(2049)])('is not cancelled for a reason that cannot be kept', async (reason) => {
+    const { id } = await enqueueJob(farm, jobRequest(work(['a'])));
+    await expect(cancelJob(farm, { instance, id, reason })).rejects.toMatchObject({ kind: 'INVALID' });
+    await cancelJob(farm, { instance, id, reason: ' none ' });
+  });
+
   it('shows all attempts, and marks what counts for nothing', async () => {
     const { id } = await enqueueJob(farm, jobRequest(work(['a'])));
     const bot = await connectBot(farm, { botId: 'results-1' });

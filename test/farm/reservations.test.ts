@@ -56,6 +56,14 @@ describe('creating a reservation', () => {
     });
   });
 
+  it.each([{ requestedBotId: '\0' }, { constraints: [{ key: 'pool', allowedValues: ['\0'] }] }])(
+    'is refused with %j before anybody looks for a bot',
+    async (changes) => {
+      const refused = create('odd', { ...changes, matchTimeoutMs: null });
+      await expect(refused).rejects.toMatchObject({ kind: 'INVALID', reason: 'TEXT_NOT_STORABLE' });
+    },
+  );
+
   it('is refused under a name that is taken, also when two are asked for at once', async () => {
     const replica = createTestFarm({ database });
     const both = await Promise.allSettled([create('taken'), createReservation(replica, asked('taken'))]);

@@ -1,6 +1,7 @@
 /** Files that DUTs are given by name: the folder `parameters`, as the original Factory Server has it. */
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join, normalize, sep } from 'node:path';
+import { fitsTokens, type Token, tokens } from '../../core/pattern.ts';
 import { invalid } from '../../core/refusal.ts';
 import { codeOf } from '../../uploads/disk.ts';
 import { tarOf } from './tar.ts';
@@ -108,27 +109,29 @@ const matching = async (folder: string, [part = '', ...deeper]: readonly string[
   return found;
 };
 
+/** No file has a longer name, so that what one pattern costs is small. */
+const NAME_BYTES_MAX = 255;
 /** As Python's glob reads it: `*`, `?` and `[a-z]`; a name that begins with a dot is hidden from those. */
 const patternOf = (part: string): ((name: string) => boolean) => {
-  const source = part.replaceAll(
-    /\[(!?)(\]?[^\]]*)\]|[\s\S]/g,
-    (piece, not: string | undefined, set: string | undefined) => {
-      if (piece === '*') return '[^]*?';
-      if (piece === '?') return '[^]';
-      if (set === undefined) return piece.replace(/[\\^$.*+?()[\]{}|/-]/, '\\$&');
-      return `[${not === '!' ? '^' : ''}${set.replaceAll(/[\\\]^[]/g, '\\$&')}]`;
-    },
-  );
-  const expression = regularOr(source);
+  // A set takes several characters of the pattern for one of the name, but nobody needs that many.
+  if (part.length > 4 * NAME_BYTES_MAX) return () => false;
+  const wanted = tokensOf(part);
   const showsHidden = part.startsWith('.');
-  return (name) => (showsHidden || !name.startsWith('.')) && expression.test(name);
+  return (name) => (showsHidden || !name.startsWith('.')) && fitsTokens(wanted, name);
 };
 
+const tokensOf = (part: string): readonly Token[] =>
+  Array.from(part.matchAll(/\[(!?)(\]?[^\]]*)\]|[\s\S]/gu), ([piece, not, set]): Token => {
+    if (piece === '*' || piece === '?') return tokens[piece];
+    return set === undefined ? (one) => one === piece : setOf(set, not === '!');
+  });
+
 /** A set whose ends are the wrong way round fits nothing. */
-const regularOr = (source: string): RegExp => {
+const setOf = (set: string, isNot: boolean): Token => {
   try {
-    return new RegExp(`^${source}$`, 'u');
+    const expression = new RegExp(`^[${isNot ? '^' : ''}${set.replaceAll(/[\\\]^[]/g, '\\$&')}]$`, 'u');
+    return (one) => expression.test(one);
   } catch {
-    return /(?!)/;
+    return () => false;
   }
 };

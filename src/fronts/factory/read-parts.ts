@@ -5,6 +5,7 @@ import { MIMEType } from 'node:util';
 import { Dicer } from '@fastify/busboy';
 import type { Depot } from '../../uploads/depot.ts';
 import type { Received, Receiving } from '../../uploads/received.ts';
+import { piecesOf } from './pieces.ts';
 
 export type Part = { readonly name: string; readonly received: Received };
 
@@ -40,7 +41,7 @@ export const readParts = async (
     }
   };
   try {
-    for await (const piece of request.iterator({ destroyOnReturn: false })) {
+    for await (const piece of piecesOf(request)) {
       await form.write(piece);
       if (wrong[0] !== undefined) return { kind: 'malformed', why: wrong[0] };
       await handOn();
@@ -54,6 +55,8 @@ export const readParts = async (
     if (request.destroyed && !request.complete) return { kind: 'gone' };
     throw error;
   } finally {
+    // Who is answered before the end sends all the same before it listens.
+    if (!request.complete) request.resume();
     await Promise.allSettled(arriving.map(({ receiving }) => receiving.discard()));
   }
 };
@@ -63,7 +66,7 @@ type Form = {
   readonly arriving: Arriving[];
   /** What is wrong with the form, in words, the first first. */
   readonly wrong: readonly string[];
-  readonly write: (piece: unknown) => Promise<void>;
+  readonly write: (piece: Buffer) => Promise<void>;
   /** Resolves when each part is whole, or something is wrong. */
   readonly end: () => Promise<void>;
 };
@@ -80,6 +83,9 @@ const openForm = (contentType: string, depot: Pick<Depot, 'receive'>, partsMax: 
   dicer.on('error', (error) => {
     wrong.push(error.message);
   });
+  dicer.on('trailer', (rest) => {
+    if (!isBlank(rest)) wrong.push(TRAILER);
+  });
   dicer.on('part', (part) => {
     // The form as a whole says it, too.
     part.on('error', () => undefined);
@@ -91,7 +97,10 @@ const openForm = (contentType: string, depot: Pick<Depot, 'receive'>, partsMax: 
     }
     const arrived: Arriving = { receiving: depot.receive(), name: null, isWhole: false };
     arriving.push(arrived);
-    part.on('header', (header) => (arrived.name = partNameOf(header)));
+    part.on('header', (header) => {
+      arrived.name = partNameOf(header);
+      if (!isAsItIs(header)) wrong.push(ENCODED);
+    });
     part.on('data', (piece: Buffer) => {
       arrived.receiving.write(piece);
     });
@@ -104,6 +113,7 @@ const openForm = (contentType: string, depot: Pick<Depot, 'receive'>, partsMax: 
     arriving,
     wrong,
     write: async (piece) => {
+      if (isFinished && !isBlank(piece)) wrong.push(TRAILER);
       let isTaken = false;
       try {
         dicer.write(piece, () => (isTaken = true));
@@ -121,9 +131,15 @@ const openForm = (contentType: string, depot: Pick<Depot, 'receive'>, partsMax: 
   };
 };
 
+/** The end of a line, and of another. */
+const isBlank = (bytes: Buffer): boolean => /^\s*$/.test(bytes.toString('latin1'));
+
 const UNREADABLE = 'it is not as RFC 7578 says';
 const NO_NAME =
   'a part of it has no name. Each begins with the header `Content-Disposition: form-data; name="…"`, and an empty line ends its headers';
+
+const TRAILER = 'something stands behind its end';
+const ENCODED = 'a part of it has a Content-Transfer-Encoding. Send it as it is';
 
 const HEADER_BYTES_MAX = 16 * 1024;
 const HEADERS_MAX = 100;
@@ -131,7 +147,13 @@ const HEADERS_MAX = 100;
 const openDicer = (contentType: string): Dicer | null => {
   const boundary = mimeOf(contentType)?.params.get('boundary') ?? '';
   if (boundary === '') return null;
-  const config = { boundary, maxHeaderPairs: HEADERS_MAX, maxHeaderSize: HEADER_BYTES_MAX };
+  const config = {
+    boundary,
+    maxHeaderPairs: HEADERS_MAX,
+    maxHeaderSize: HEADER_BYTES_MAX,
+    // A part that is full stops the parser, which does not go on where the form ends in the same piece; `drain` is what waits.
+    partHwm: Number.MAX_SAFE_INTEGER,
+  };
   try {
     return new Dicer(config);
   } catch {
@@ -141,17 +163,36 @@ const openDicer = (contentType: string): Dicer | null => {
 
 /** Null: it is no part of a form, or has no name that can be read. */
 const partNameOf = (header: object): string | null => {
-  const said: unknown = Reflect.get(header, 'content-disposition');
-  const disposition = mimeOf(`form/${Array.isArray(said) ? String(said[0]) : ''}`);
+  // Some escape a backslash, some do not.
+  const said = headerOf(header, 'content-disposition').replaceAll(/\\(?!["\\])/g, '\\\\');
+  const disposition = mimeOf(`form/${said}`);
   if (disposition?.subtype !== 'form-data') return null;
   const extended = /^utf-8'[^']*'(.*)$/is.exec(disposition.params.get('name*') ?? '');
   const plain = disposition.params.get('name');
+  if (plain !== null && plain.length > NAME_BYTES_MAX) return null;
   try {
-    // The bytes of a header are read as Latin-1, and mean UTF-8.
-    return extended === null ? plain && Buffer.from(plain, 'latin1').toString() : decodeURIComponent(extended[1] ?? '');
+    return extended === null ? plain && plainName(plain) : decodeURIComponent(extended[1] ?? '');
   } catch {
     return null;
   }
+};
+
+/** Longer headers are cut off without a word. */
+const NAME_BYTES_MAX = HEADER_BYTES_MAX / 2;
+
+/** The bytes of a header are read as Latin-1, and mean UTF-8. Browsers and Python's urllib3 write these as URLs do. */
+const plainName = (name: string): string =>
+  utf8.decode(Buffer.from(name, 'latin1')).replaceAll(/%(?:22|0d|0a)/gi, decodeURIComponent);
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Nobody undoes what a part was wrapped in. */
+const isAsItIs = (header: object): boolean =>
+  /^(?:|7bit|8bit|binary)$/i.test(headerOf(header, 'content-transfer-encoding'));
+
+/** The first of that name; empty: there is none. */
+const headerOf = (header: object, name: string): string => {
+  const said: unknown = Reflect.get(header, name);
+  return Array.isArray(said) ? String(said[0]).trim() : '';
 };
 
 /** A header's word with its parameters; null: it has not that form. */

@@ -23,13 +23,16 @@ export const timestampOf = (at: Date): Timestamp => {
 
 export const timestampOrUnset = (at: Date | null): Timestamp | undefined => (at === null ? undefined : timestampOf(at));
 
-/** Null: no moment that a date can hold. */
+/** Neither google.protobuf.Timestamp nor RFC 3339 has others. */
+const [FIRST_MS, LAST_MS] = [Date.parse('0001-01-01T00:00:00Z'), Date.parse('9999-12-31T23:59:59.999Z')];
+
+/** Null: no moment of the years 1 to 9999. */
 export const dateOrNull = (timestamp: Timestamp): Date | null => {
-  const at = new Date(Number(timestamp.seconds) * 1000 + Math.floor(timestamp.nanos / 1e6));
-  return Number.isNaN(at.getTime()) ? null : at;
+  const ms = Number(timestamp.seconds) * 1000 + Math.floor(timestamp.nanos / 1e6);
+  return ms >= FIRST_MS && ms <= LAST_MS ? new Date(ms) : null;
 };
 
-/** Null: unset. @throws Refusal INVALID for a moment that no date can hold. */
+/** Null: unset. @throws Refusal INVALID for a moment outside the years 1 to 9999. */
 export const dateOf = (what: string, timestamp: Timestamp | undefined): Date | null => {
   if (timestamp === undefined) return null;
   const at = dateOrNull(timestamp);

@@ -70,12 +70,13 @@ const toProperties = (text: string | undefined): Properties | null => {
   if (text === undefined) return null;
   return canonicalProperties(
     text.split(',').map((pair): readonly [string, string] => {
-      const [, key, value] = /^\s*([^=]+?)\s*=\s*(.*?)\s*$/s.exec(pair) ?? [];
-      if (key === undefined || value === undefined)
+      const at = pair.indexOf('=');
+      const key = pair.slice(0, Math.max(0, at)).trim();
+      if (key === '')
         throw wrong(
           `\`properties\` is no list such as "pool=smt,site=north": see ${JSON.stringify(pair.slice(0, 100))}.`,
         );
-      return [key, value];
+      return [key, pair.slice(at + 1).trim()];
     }),
   );
 };

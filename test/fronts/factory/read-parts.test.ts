@@ -17,11 +17,14 @@ const PARTS_MAX = 20;
 let folder: string;
 let server: Server;
 let sockets: Socket[];
+/** So much of a body is there before any of it is read. */
+let waitsFor: number;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), `stationgrid-test-${process.pid}-parts-`));
   const room = createRoom(folder, { freeBytesMin: 0, folderBytesMax: Number.MAX_SAFE_INTEGER });
   let files = 0;
   sockets = [];
+  waitsFor = 0;
   const depot = { receive: () => receive(join(folder, String((files += 1))), room) };
   server = createServer((request, response) => {
     const parts: [string, string][] = [];
@@ -29,8 +32,15 @@ beforeEach(async () => {
       parts.push([name, await text(received.read() as AsyncIterable<Uint8Array> & NodeJS.ReadableStream)]);
       await received.discard();
     };
-    readParts(request, depot, { partsMax: PARTS_MAX, onPart }).then(
-      (read) => response.setHeader('Connection', 'close').end(JSON.stringify({ ...read, parts })),
+    const read = async () => {
+      if (waitsFor > 0) await expect.poll(() => request.readableLength).toBeGreaterThanOrEqual(waitsFor);
+      return readParts(request, depot, { partsMax: PARTS_MAX, onPart });
+    };
+    read().then(
+      (read) => {
+        if (request.complete) response.setHeader('Connection', 'close');
+        response.end(JSON.stringify({ ...read, parts }));
+      },
       (error: unknown) => response.writeHead(500).end(String(error)),
     );
   });
@@ -87,6 +97,10 @@ const DISPOSED: readonly (readonly [said: string, name: string])[] = [
   ['FORM-DATA;NAME="event"', 'event'],
   [`form-data; name="x"; name*=utf-8''%e2%82%ac%00`, '€\0'],
   [String.raw`form-data; name="a\"b"`, 'a"b'],
+  [String.raw`form-data; name="C:\logs\a"`, String.raw`C:\logs\a`],
+  ['form-data; name="a%22b%41"', 'a"b%41'],
+  [' form-data;  name="event"', 'event'],
+  ['\r\n form-data;\r\n name="event"', 'event'],
 ];
 test.for(DISPOSED)('a part is named: %s', async ([said, name]) => {
   const form = `--B\r\ncontent-disposition: ${said}\r\n\r\n{}\r\n${END}`;
@@ -100,6 +114,12 @@ const odd: readonly (readonly [what: string, form: string])[] = [
   ['an attachment', `--B\r\nContent-Disposition: attachment; name="event"\r\n\r\n{}\r\n${END}`],
   ['no name', `--B\r\nContent-Disposition: form-data\r\n\r\n{}\r\n${END}`],
   ['a name that is no UTF-8', `--B\r\nContent-Disposition: form-data; name*=utf-8''%ff\r\n\r\n{}\r\n${END}`],
+  ['a name in Latin-1', `--B\r\nContent-Disposition: form-data; name="\xe4"\r\n\r\n{}\r\n${END}`],
+  ['a name without end', `--B\r\n${FORM_DATA.replace('event', 'e'.repeat(9000))}\r\n\r\n{}\r\n${END}`],
+  ['an encoding', `--B\r\n${FORM_DATA}\r\nContent-Transfer-Encoding: base64\r\n\r\ne30=\r\n${END}`],
+  ['a part behind the end', `${part('a', 'one')}${END}${part('event', '{}')}`],
+  ['a part behind what looks like the end', `${part('a', 'one')}--B--X\r\n${part('event', '{}')}${END}`],
+  ['a part behind halves of an end', `${part('a', 'one')}--B-\r\n--B-\r\n${FORM_DATA}\r\n\r\n{}\r\n${END}`],
   ['a space before the colon', `--B\r\n${FORM_DATA.replace(':', ' :')}\r\n\r\n{}\r\n${END}`],
   ['a line without a colon', `--B\r\nfoo\r\n${FORM_DATA}\r\n\r\n{}\r\n${END}`],
   ['headers without end', `--B\r\n${FORM_DATA}\r\n{}\r\n${END}`],
@@ -113,7 +133,7 @@ const odd: readonly (readonly [what: string, form: string])[] = [
 ];
 test.for(odd)('malformed, and not in silence: %s', async ([, form]) => {
   const whole = [['a', 'one']];
-  const read = await send([Buffer.from(form)]);
+  const read = await send([Buffer.from(form, 'latin1')]);
   expect(read).toMatchObject({ kind: 'malformed', why: expect.stringMatching(/^\S/) });
   // What is handed on is whole.
   const { parts } = read as { readonly parts: unknown };
@@ -123,4 +143,25 @@ test.for(odd)('malformed, and not in silence: %s', async ([, form]) => {
 test.for(['', '; boundary=', '; boundary=""', `; boundary=${'x'.repeat(300)}`])('no boundary: %j', async (type) => {
   const read = await send([Buffer.from(`${part('a', 'one')}${END}`)], `multipart/form-data${type}`);
   expect(read).toEqual({ kind: 'malformed', why: expect.stringContaining('boundary'), parts: [] });
+});
+
+test.for([60, 64, 66, 90, 120])('an attachment of %i KiB that is there with the rest of its form', async (kib) => {
+  const log = 'x'.repeat(kib * 1024);
+  const form = Buffer.from(`${part('log', log)}${part('event', '{}')}${END}`);
+  // More than this is not read ahead.
+  waitsFor = Math.min(form.length, 64 * 1024);
+  expect(await send([form])).toEqual({ kind: 'read', parts: [['log', log], ['event', '{}']] }); // prettier-ignore
+});
+
+test('who sends all before it listens hears what is wrong with the beginning', async () => {
+  const form = Buffer.from(`--B\r\n\r\n${'x'.repeat(30_000_000)}\r\n${END}`);
+  const { port } = server.address() as AddressInfo;
+  const socket = connect({ port, host: '127.0.0.1' });
+  const head = `POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=B\r\n`;
+  socket.write(`${head}Content-Length: ${form.length}\r\n\r\n--B\r\n\r\n\r\n--B\r\n`);
+  socket.pause();
+  await new Promise((resolve) => socket.write(form.subarray(13), resolve));
+  let said = '';
+  for await (const piece of socket) if ((said += String(piece)).includes('}')) break;
+  expect(said).toContain('malformed');
 });
