@@ -134,7 +134,11 @@ export const openDepot = async (seams: DepotSeams): Promise<Depot> => {
         work(async (from, appending) => {
           await room.check();
           await makeFolder(root, dirname(path));
-          const aside = join(root, 'aside', `${storableTail(path.replaceAll('/', '__'), ASIDE_BYTES)}-${seams.newId()}`);
+          const aside = join(
+            root,
+            'aside',
+            `${storableTail(path.replaceAll('/', '__'), ASIDE_BYTES)}-${seams.newId()}`,
+          );
           const { startsAt, asideBytes } = await appendTo(join(root, path), { from, appending, aside, stillMine });
           room.took(appending.reduce((sum, { bytes }) => sum + bytes, 0));
           tellStrange(seams.log, { path, from, startsAt, aside, asideBytes });
