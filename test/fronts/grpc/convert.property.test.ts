@@ -73,9 +73,13 @@ describe('over the wire and back', () => {
     );
   });
 
+  // Protobuf has no others.
+  const [min, max] = [new Date('0001-01-01T00:00:00Z'), new Date('9999-12-31T23:59:59.999Z')];
+  const anyDate = fc.date({ min, max, noInvalidDate: true });
+
   it('a time span and a moment are the same to the millisecond', () => {
     fc.assert(
-      fc.property(arbitraryMs, fc.date({ noInvalidDate: true }), (ms, at) => {
+      fc.property(arbitraryMs, anyDate, (ms, at) => {
         expect(msOf(durationOf(ms))).toBe(ms);
         expect(dateOrNull(timestampOf(at))!.getTime()).toBe(at.getTime());
       }),
