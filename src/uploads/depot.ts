@@ -134,11 +134,7 @@ export const openDepot = async (seams: DepotSeams): Promise<Depot> => {
         work(async (from, appending) => {
           await room.check();
           await makeFolder(root, dirname(path));
-          const aside = join(
-            root,
-            'aside',
-            `${storableTail(path.replaceAll('/', '__'), ASIDE_BYTES)}-${seams.newId()}`,
-          );
+          const aside = join(root, 'aside', `${asideName(path)}-${seams.newId()}`);
           const { startsAt, asideBytes } = await appendTo(join(root, path), { from, appending, aside, stillMine });
           room.took(appending.reduce((sum, { bytes }) => sum + bytes, 0));
           tellStrange(seams.log, { path, from, startsAt, aside, asideBytes });
@@ -148,7 +144,8 @@ export const openDepot = async (seams: DepotSeams): Promise<Depot> => {
   };
 };
 
-/** With the id behind it, a name that every file system takes. */
+/** With an id behind it, a name that every file system takes: the end of the path. */
+const asideName = (path: string): string => storableTail(path.replaceAll('/', '__'), ASIDE_BYTES);
 const ASIDE_BYTES = 150;
 
 /** There is no room. Anything else is told. */
