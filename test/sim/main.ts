@@ -102,6 +102,7 @@ const runSeeds = async (crew: Crew, asked: Asked): Promise<number> => {
   const hands = new Map<unknown, Awaited<ReturnType<typeof hireHand>>>();
   let statements = 0;
   let fenced = 0;
+  let ran = 0;
   await crew.each(seeds, async (seed, server) => {
     const hand = hands.get(server) ?? (await hireHand(server, null));
     hands.set(server, hand);
@@ -119,22 +120,29 @@ const runSeeds = async (crew: Crew, asked: Asked): Promise<number> => {
     if (result.violations.length > 0) {
       if (!asked['no-shrink'] && failed.length === 0) result = await shrink(result, run, hand.run);
       failed.push(result);
+      // At once: a run of hours may be ended before its end.
+      if (!asked.json) sayFailure(result, asked);
     }
     if (asked.json)
       say(JSON.stringify({ ...result, trace: asked.trace || result.violations.length > 0 ? result.trace : undefined }));
     else if (asked.trace) say(result.trace.join('\n'));
     bar.increment();
+    ran += 1;
+    if (!asked.json && !process.stdout.isTTY && ran % TOLD_EVERY === 0)
+      say(`${ran} of ${seeds.length} seeds, ${failed.length} broke a promise`);
   });
   for (const hand of hands.values()) hand.leave();
   bar.stop();
   if (asked.json) return failed.length > 0 ? 1 : 0;
-  for (const result of failed) sayFailure(result, asked);
   const seconds = (performance.now() - startedMs) / 1000;
   say(
     `${seeds.length - failed.length} of ${seeds.length} seeds kept every promise: ${statements} statements, ${fenced} fenced writes, ${seconds.toFixed(1)} s`,
   );
   return failed.length > 0 ? 1 : 0;
 };
+
+/** Where no bar is shown, so many seeds are a line. */
+const TOLD_EVERY = 100;
 
 const sayFailure = (
   { seed, emphasis, violations, faults, jobs, trace, hash }: SeedResult,
