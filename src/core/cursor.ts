@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { invalid } from './refusal.ts';
+import { isUuid } from './uuid.ts';
 
 const VERSION = 1;
 /** Our own are far shorter; what is longer is not ours. */
@@ -13,13 +14,11 @@ export type Position = readonly (string | number)[];
 /** What each part of a position is. */
 export type PositionShape = readonly (keyof typeof fits)[];
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
 /** Whoever reads the position gives it to the database as it is. */
 const fits = {
   text: (part: unknown): boolean => typeof part === 'string' && !part.includes('\0'),
   number: (part: unknown): boolean => Number.isSafeInteger(part),
-  uuid: (part: unknown): boolean => typeof part === 'string' && UUID.test(part),
+  uuid: (part: unknown): boolean => typeof part === 'string' && isUuid(part),
 } as const;
 
 /** @param asked what the position belongs to: the list's name and its filters, in a fixed order. */

@@ -1,4 +1,5 @@
 /** A lease: a job in a bot's hands. Its whole life is the table below (ARCHITECTURE, invariant 1). */
+import { isUuid } from './uuid.ts';
 
 export type OpenLeaseState = 'PENDING' | 'ACTIVE' | 'CANCELLING';
 export type ClosedLeaseState = 'COMPLETED' | 'CANCELLED' | 'REFUSED' | 'WITHDRAWN' | 'LOST';
@@ -167,7 +168,5 @@ export const completionEvent = (code: number): LeaseEvent => {
   }
 };
 
-const LEASE_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
 /** Whether it can be a lease of ours; what cannot was never given out here. */
-export const isLeaseId = (text: string): boolean => LEASE_ID.test(text);
+export const isLeaseId = (text: string): boolean => isUuid(text);
