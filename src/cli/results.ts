@@ -2,13 +2,12 @@
 import {
   AnnotateResultsRequest,
   ListTestResultsRequest,
-  type ListTestResultsResponse,
   ResultNote,
   ResultsService,
   StoredTestResult,
 } from '../gen/stationgrid/v1/results.ts';
 import { TestResult } from '../gen/stationgrid/v1/work.ts';
-import { type FarmOptions, withFarm } from './connect.ts';
+import { type FarmOptions, readPages, withFarm } from './connect.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { localTime, printJson, printTable } from './print.ts';
 import { resultHead, resultRow } from './show-job.ts';
@@ -63,11 +62,22 @@ export const annotateResults = (terminal: Terminal, jobId: bigint, options: Anno
 const withResults = (
   jobId: bigint,
   options: FarmOptions,
-  show: (found: ListTestResultsResponse) => void,
+  show: (found: { readonly results: readonly StoredTestResult[]; readonly notes: readonly ResultNote[] }) => void,
 ): Promise<ExitCode> =>
   withFarm(options, async (farm) => {
     const { instance } = options;
-    show(await farm.ask(ResultsService.listTestResults, ListTestResultsRequest.create({ instance, jobId })));
+    const notes: ResultNote[] = [];
+    const { entries } = await readPages(
+      0,
+      async (page) => {
+        const asked = ListTestResultsRequest.create({ instance, jobId, ...page });
+        const reply = await farm.ask(ResultsService.listTestResults, asked);
+        notes.push(...reply.notes);
+        return reply;
+      },
+      ({ results }) => results,
+    );
+    show({ results: entries, notes });
     return EXIT.ok;
   });
 

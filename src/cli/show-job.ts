@@ -69,9 +69,12 @@ export const printJob = (terminal: Terminal, job: Job, output: 'table' | 'json')
     return;
   }
   printFacts(terminal, jobFacts(job));
-  if (job.results.length === 0) return;
+  if (job.results.length + job.resultsLeftOut === 0) return;
   terminal.print('');
   printTable(terminal, resultHead, job.results.map(resultRow));
+  if (job.resultsLeftOut === 0) return;
+  terminal.print('');
+  terminal.print(`${job.resultsLeftOut} more: \`stationgrid results list ${job.id}\` shows all.`);
 };
 
 const jobFacts = (job: Job): readonly (readonly [string, Cell])[] => {

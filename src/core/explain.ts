@@ -96,7 +96,7 @@ const dutWords = (dut: DutFacts): { readonly code: NotRunning; readonly words: s
   if (dut.settlingReason !== null) {
     return {
       code: 'DUT_SETTLING',
-      words: `${name} settles after an unclean end (${dut.settlingReason}). It is free when its bot is back with a new session, or a while later, or when an operator releases the device.`,
+      words: `${name} settles after an unclean end (${dut.settlingReason}). It is free when its bot is back and reports in a new session, or a while later, or when an operator releases the device.`,
     };
   }
   if (dut.asked) {

@@ -1,6 +1,7 @@
 /** Test results from outside, made fit to keep: names and numbers are refused when wrong, prose is cleaned and cut. */
 import type { Limits } from './limits.ts';
 import { invalid } from './refusal.ts';
+import { resultBytes } from './result-room.ts';
 import type { Attachment, Measurement, TestResult } from './test-result.ts';
 import { checkName, checkText, storableTail, storableText } from './text.ts';
 
@@ -19,7 +20,7 @@ const fitResult = (result: TestResult, limits: Limits): TestResult => {
   checkName('The test id of a result', testId, limits.text.nameBytesMax);
   checkCount(testId, 'measurements', measurements.length, limits.jobs.measurementsMax);
   checkCount(testId, 'attachments', attachments.length, limits.jobs.attachmentsMax);
-  return {
+  const fit: TestResult = {
     ...result,
     durationMs: isDuration(result.durationMs) ? result.durationMs : null,
     errorMessage: storableText(result.errorMessage, limits.text.reasonBytesMax),
@@ -27,6 +28,10 @@ const fitResult = (result: TestResult, limits: Limits): TestResult => {
     attachments: attachments.map((attachment) => checkedAttachment(attachment, limits)),
     logsTail: storableTail(result.logsTail, limits.text.logsTailBytesMax),
   };
+  const bytes = resultBytes(fit);
+  if (bytes <= limits.jobs.resultBytesMax) return fit;
+  const words = `The result of '${testId}' has ${bytes} bytes as JSON; at most ${limits.jobs.resultBytesMax} are allowed. Send fewer measurements, or upload them and name the file.`;
+  throw invalid('RESULTS_TOO_BIG', words);
 };
 
 /** As long as google.protobuf.Duration can be: ten thousand years. What is longer says nothing. */

@@ -9,6 +9,8 @@ export type Completion = {
   readonly code: number;
   readonly message: string;
   readonly results: readonly TestResult[];
+  /** Why results that came with it could not be read, so that none of them is known; null: they could, or none came. */
+  readonly unread: string | null;
   /** The bot's answer as it came, for the submitter; null: none. */
   readonly result: { readonly typeUrl: string; readonly value: Uint8Array } | null;
 };

@@ -2,7 +2,8 @@
 import type { Limits } from './limits.ts';
 import { invalid } from './refusal.ts';
 import type { StationWork, Test, TestRun } from './station-work.ts';
-import { bytesOf, checkJson, checkName, checkText } from './text.ts';
+import { checkJson, checkName, checkText } from './text.ts';
+import { workBytes } from './work-size.ts';
 
 /** A station's work, or somebody else's bytes, handed to the bot as they are. */
 export type Task =
@@ -25,7 +26,7 @@ export const checkTask = (station: string, task: Task, limits: Limits): void => 
     );
   }
   checkTests(task.work, limits);
-  checkBytes(bytesOf(JSON.stringify(task.work)), limits);
+  checkBytes(workBytes(task.work), limits);
 };
 
 const checkForeign = (station: string, task: Task & { readonly kind: 'foreign' }, limits: Limits): void => {
@@ -49,7 +50,7 @@ const checkBytes = (bytes: number, limits: Limits): void => {
   if (bytes <= limits.text.payloadBytesMax) return;
   throw invalid(
     'PAYLOAD_TOO_BIG',
-    `The payload has ${bytes} bytes; at most ${limits.text.payloadBytesMax} are allowed. Send less, or a reference to it.`,
+    `The payload has ${bytes} bytes, as JSON or as its bot is told it; at most ${limits.text.payloadBytesMax} are allowed. Send less, or a reference to it.`,
   );
 };
 

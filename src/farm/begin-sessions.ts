@@ -2,7 +2,7 @@
  * Bots begin new lives: of many in one commit, since a farm that comes back has them all at its door. Each one's older
  * session ends in the same transaction (invariant 3).
  */
-import { statusName, takesWork } from '../core/bot-session.ts';
+import { statusName } from '../core/bot-session.ts';
 import { farmEvent } from '../core/farm-event.ts';
 import { isOpen } from '../core/lease.ts';
 import { Refusal } from '../core/refusal.ts';
@@ -19,11 +19,11 @@ import {
   type SessionRow,
   writeTakeovers,
 } from '../store/bot-sessions.ts';
-import { endSettling } from '../store/devices.ts';
+import { readSettling } from '../store/devices.ts';
 import { lockJobs } from '../store/jobs.ts';
-import { type HeldRow, type LeaseRow, lockOpenLeases, readHeldLeases, readLeases } from '../store/leases.ts';
+import { type HeldRow, type LeaseRow, lockOpenLeases, readHeldLeases } from '../store/leases.ts';
 import { readOutageEnd } from '../store/sweeps.ts';
-import { readStanding } from '../store/test-results.ts';
+import { readResults } from '../store/test-results.ts';
 import type { Queryable } from '../store/transaction.ts';
 import { type Farm, type FarmSeams, transact } from './farm.ts';
 import { type Completed, keepLate } from './keep-late.ts';
@@ -51,6 +51,8 @@ export type Begun = {
   readonly held: readonly HeldRow[];
   /** Leases it runs that are not its own any more. */
   readonly strays: number;
+  /** One of its DUTs settles. */
+  readonly unsettled: boolean;
   /** Monotonic ms before the database heard of it. */
   readonly startedMs: number;
 };
@@ -152,9 +154,9 @@ const begin = async (
   await keepLate(farm, db, ledger, lives.flatMap(completionsOf));
   for (const life of lives) replace(farm, ledger, life);
   const sessions = lives.map((life) => newSessionOf(ledger, life));
-  const strays = lives.map((life) => straysOf(ledger, life));
+  const strays = lives.map((life) => countStrays(ledger, life));
   const home = { replica: farm.replica, ttlMs: farm.limits.session.ttlMs };
-  const [, , , running] = await Promise.all([
+  await Promise.all([
     // The older session gives way before the new one is there: a bot has at most one live session.
     closeSessions(
       db,
@@ -162,18 +164,19 @@ const begin = async (
     ),
     insertSessions(db, sessions, home),
     writeRows(db, ledger),
-    readLeases(db, strays.flat()),
   ]);
   const watches = lives.map((life) => watch(farm, ledger, life));
-  const [settled] = await Promise.all([
-    endSettling(db, settlingOf(lives, strays, running), farm.limits.jobs.dutGraceMs),
+  const [settling] = await Promise.all([
+    readSettling(
+      db,
+      sessions.flatMap(({ deviceIds }) => deviceIds),
+    ),
     writeTakeovers(
       db,
       watches.map(({ bot, takeovers }) => ({ ...bot, takeovers })),
     ),
     ...watches.flatMap(({ bot, alarm }) => (alarm === null ? [] : [quarantineBot(db, bot, alarm)])),
   ]);
-  for (const id of settled) ledger.wakes.push({ kind: 'device', id });
   const names = lives.map(({ name }) => name);
   const [, held] = await Promise.all([writeLedger(db, ledger), readHeldLeases(db, names)]);
   const bySession = Map.groupBy(held, ({ sessionName }) => sessionName);
@@ -181,7 +184,8 @@ const begin = async (
     session,
     quarantineReason: watches[index]?.alarm ?? watches[index]?.bot.quarantineReason ?? null,
     held: bySession.get(session.name) ?? [],
-    strays: strays[index]?.length ?? 0,
+    strays: strays[index] ?? 0,
+    unsettled: session.deviceIds.some((id) => settling.has(id)),
   }));
   return { ledger, begun };
 };
@@ -202,7 +206,10 @@ const load = async (
     none ? [] : lockOpenLeases(db, { sessionNames, jobIds: [] }),
     none ? null : readOutageEnd(db, farm.limits),
   ]);
-  const standing = await readStanding(db, leases);
+  const told = requests.flatMap(({ leases: shown }) =>
+    shown.flatMap((lease) => (lease.state === 'COMPLETED' ? lease.completion.results.map(({ testId }) => testId) : [])),
+  );
+  const results = await readResults(db, leases, told);
   const bots = new Map(identities.map((bot) => [botKey(bot.instance, bot.botId), bot]));
   const lives = requests.map((request): Life => {
     const bot = bots.get(botKey(request.instance, request.botId));
@@ -218,7 +225,7 @@ const load = async (
   });
   const now = identities[0]?.now;
   if (now === undefined) throw new Error('no bot was locked');
-  return { ledger: openLedger(now, { jobs, leases, standing, outageEnd }), lives };
+  return { ledger: openLedger(now, { jobs, leases, results, outageEnd }), lives };
 };
 
 /** The usual way of a late completion: its bot was lost for long, and comes back with a new session. */
@@ -282,27 +289,13 @@ const newSessionOf = (ledger: Ledger, { request, name, leases }: Life): NewSessi
 };
 
 /** What it shows as running and what ended behind its back: the reply leaves it out, and until it has heard that it runs it. */
-const straysOf = (ledger: Ledger, { request, name }: Life): string[] => {
+const countStrays = (ledger: Ledger, { request, name }: Life): number => {
   const isHeld = (id: string): boolean => {
     const lease = ledger.leases.get(id);
     return lease?.sessionName === name && lease.closedAt === null;
   };
-  return request.leases.flatMap(({ id, state }) =>
-    state === 'COMPLETED' || state === 'CANCELLED' || isHeld(id) ? [] : [id],
-  );
+  return request.leases.filter(({ id, state }) => state !== 'COMPLETED' && state !== 'CANCELLED' && !isHeld(id)).length;
 };
-
-/** The bots are back, OK: the DUTs they declare and do not hold a lease of, or run one, have settled (invariant 8). */
-const settlingOf = (
-  lives: readonly Life[],
-  strays: readonly (readonly string[])[],
-  running: readonly LeaseRow[],
-): Parameters<typeof endSettling>[1] =>
-  lives.flatMap(({ name, request }, index) => {
-    if (!takesWork(request.self.status)) return [];
-    const own = running.filter(({ id }) => strays[index]?.includes(id));
-    return [{ name, deviceIds: request.deviceIds.filter((id) => !own.some((lease) => lease.deviceId === id)) }];
-  });
 
 /** Whether two machines take turns: what is to be remembered, and why the bot is quarantined by this very registration. */
 const watch = (farm: FarmSeams, ledger: Ledger, { request, bot }: Life) => {

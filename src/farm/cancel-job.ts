@@ -4,7 +4,6 @@ import { hasEnded } from '../core/job.ts';
 import { readFarmNow } from '../store/gates.ts';
 import { lockJobs } from '../store/jobs.ts';
 import { lockOpenLeases } from '../store/leases.ts';
-import { readStanding } from '../store/test-results.ts';
 import type { Queryable } from '../store/transaction.ts';
 import { advanceRoute } from './advance-route.ts';
 import { type Farm, transact } from './farm.ts';
@@ -59,8 +58,7 @@ const cancel = async (
     );
   }
   const leases = await lockOpenLeases(db, { sessionNames: [], jobIds });
-  const standing = await readStanding(db, leases);
-  const ledger = openLedger(await readFarmNow(db), { jobs, leases, standing });
+  const ledger = openLedger(await readFarmNow(db), { jobs, leases });
   if (job.state === 'CANCELLING') return { outcome: 'ALREADY_CANCELLING', ledger };
   job.cancelReason = wanted.reason === '' ? 'cancelled on request' : wanted.reason;
   ledger.changedJobs.add(job);

@@ -41,10 +41,11 @@ export const unknownInstance = (instance: string): Error =>
 
 /** The memory follows: the older session is gone from here, the new one is at home. */
 const settleIn = (home: Home, request: NewBotSession, begun: Begun): Session => {
-  const { quarantineReason, held } = begun;
+  const { quarantineReason, held, unsettled } = begun;
   const older = home.sessions.byBot.get(botKey(request.instance, request.botId));
   if (older !== undefined) dropSession(home.sessions, older, 'replaced');
-  const session = newSession({ ...begun.session, attachEpoch: 1, quarantineReason, erring: true }, begun.startedMs);
+  const row = { ...begun.session, attachEpoch: 1, quarantineReason, erring: true, unsettled };
+  const session = newSession(row, begun.startedMs);
   session.dutsText = JSON.stringify(request.self.duts);
   holdLeases(session, held);
   addSession(home.sessions, session);

@@ -9,7 +9,8 @@ import { insertLeases, type LeaseRow, lockOpenLeases } from '../store/leases.ts'
 import type { Queryable } from '../store/transaction.ts';
 import type { FarmSeams } from './farm.ts';
 import { type Ledger, moveJob, tallyJob } from './ledger.ts';
-import { settleLease, storeResults } from './settle-lease.ts';
+import { keepResults } from './keep-results.ts';
+import { settleLease } from './settle-lease.ts';
 
 export type ExternalJob = {
   readonly instance: string;
@@ -77,8 +78,13 @@ export const keepAlive = (farm: Pick<FarmSeams, 'limits'>, ledger: Ledger, lease
 };
 
 /** First results stand, as a bot's do. */
-export const feedExternalJob = (ledger: Ledger, lease: LeaseRow, result: TestResult): void => {
-  const counts = storeResults(ledger, { lease, owe: () => undefined }, [result], false);
+export const feedExternalJob = (
+  { limits }: Pick<FarmSeams, 'limits'>,
+  ledger: Ledger,
+  lease: LeaseRow,
+  result: TestResult,
+): void => {
+  const counts = keepResults(limits, ledger, { lease, owe: () => undefined }, [result], false);
   const { instance, jobId, botId, deviceId, id: leaseId } = lease;
   if (counts.stored === 0) return;
   const facts = { stored: counts.stored };
@@ -88,7 +94,7 @@ export const feedExternalJob = (ledger: Ledger, lease: LeaseRow, result: TestRes
 
 /** By the DUT's own word, which is a result of the station itself. The verdict is the farm's, as ever. */
 export const endExternalJob = (farm: FarmSeams, ledger: Ledger, lease: LeaseRow, result: TestResult): void => {
-  const completion = { results: [result], result: null, code: 0, message: '' };
+  const completion = { results: [result], unread: null, result: null, code: 0, message: '' };
   settleLease(farm, ledger, lease, { event: 'COMPLETED_OK', why: 'the DUT ended it', completion, isTold: true });
 };
 

@@ -25,7 +25,7 @@ const attach = async (home: Home, name: string, bot: BotIdentity | null): Promis
   // Two calls of one bot arrived together; the later epoch is the one that holds, and what was read with it.
   if (there !== undefined && there.attachEpoch >= taken.row.attachEpoch) return there;
   if (there !== undefined) dropSession(home.sessions, there, 'changed');
-  const session = newSession(taken.row, startedMs);
+  const session = newSession({ ...taken.row, unsettled: taken.unsettled }, startedMs);
   holdLeases(session, taken.held);
   addSession(home.sessions, session);
   heatArrival(home.matching, session);

@@ -16,13 +16,13 @@ import { endSettling } from '../store/devices.ts';
 import { lockJobs } from '../store/jobs.ts';
 import { type HeldRow, lockOpenLeases, readHeldLeases } from '../store/leases.ts';
 import { readOutageEnd } from '../store/sweeps.ts';
-import { readStanding } from '../store/test-results.ts';
+import { readResults } from '../store/test-results.ts';
 import type { Queryable } from '../store/transaction.ts';
 import { announce, type Ledger, openLedger, writeLedger, writeRows } from './ledger.ts';
 import { type FarmSeams, transact, type Wake } from './farm.ts';
 import { grantLeases } from './grant-leases.ts';
 import { type Knows, NOTHING_FOUND, type SessionWrite, type SessionWritten } from './session-write.ts';
-import { type Completed, keepLate } from './keep-late.ts';
+import { type Completed, keepLate, testsOf } from './keep-late.ts';
 import { settleLease } from './settle-lease.ts';
 
 export const flushSessions = async (
@@ -35,17 +35,20 @@ export const flushSessions = async (
     await keepLate(farm, db, ledger, attached.flatMap(completionsOf));
     for (const write of attached) step(farm, ledger, write);
     // Asked in one go; the look for work, asked last, finds what those before it leave.
-    const [, , , granted] = await Promise.all([
-      declare(farm, db, ledger, attached),
+    const [settled, , , granted] = await Promise.all([
+      declare(farm, db, attached),
       writeRows(db, ledger),
       end(db, ledger, attached),
       grantLeases(farm, db, ledger, attached),
     ]);
     const names = attached.map((write) => write.name);
     const [, held] = await Promise.all([writeLedger(db, ledger), readHeldLeases(db, names)]);
-    return { fence, ledger, granted, held: bySession(held), attached };
+    return { fence, ledger, granted, held: bySession(held), attached, settled };
   });
-  announce({ ...done.ledger, wakes: wakesOf(done.ledger, done.attached) }, farm);
+  const wakes = wakesOf(done.ledger, done.attached);
+  // Nobody has seen these free: they were looked at in the same round trip.
+  for (const id of done.settled) wakes.push({ kind: 'device', id });
+  announce({ ...done.ledger, wakes }, farm);
   farm.witness.flushed({ rows: writes.length, ms: farm.clock.monotonicMs() - startedMs });
   return writes.map((write) => {
     if (!done.fence.isAttached(write)) {
@@ -86,7 +89,8 @@ const load = async (
 ): Promise<{ readonly fence: Fence; readonly attached: readonly SessionWrite[]; readonly ledger: Ledger }> => {
   const stepping = writes.filter(({ steps, echoes, absent }) => steps.length + echoes.length + absent.length > 0);
   const sessionNames = stepping.map((write) => write.name);
-  const completing = new Set(stepping.flatMap(completionsOf).map(({ leaseId }) => leaseId));
+  const completions = stepping.flatMap(completionsOf);
+  const completing = new Set(completions.map(({ leaseId }) => leaseId));
   const [, fence, jobs] = await Promise.all([
     lockBots(
       db,
@@ -104,11 +108,12 @@ const load = async (
     loses ? readOutageEnd(db, limits) : null,
     renewSessions(db, renewed, limits.session.ttlMs),
   ]);
-  const standing = await readStanding(
+  const results = await readResults(
     db,
     leases.filter(({ id }) => completing.has(id)),
+    testsOf(completions),
   );
-  return { fence, attached, ledger: openLedger(fence.now, { jobs, leases, standing, outageEnd }) };
+  return { fence, attached, ledger: openLedger(fence.now, { jobs, leases, results, outageEnd }) };
 };
 
 const completionsOf = ({ instance, botId, steps }: SessionWrite): readonly Completed[] =>
@@ -133,13 +138,12 @@ const see = (ledger: Ledger, write: SessionWrite, leaseId: string, isShown: bool
   ledger.changedLeases.add(lease);
 };
 
-/** Status, labels, capacity; errors that a completed lease clears; DUTs that settle. */
+/** Status, labels, capacity; errors that a completed lease clears; DUTs that have settled, which come back. */
 const declare = async (
   { limits }: FarmSeams,
   db: Queryable,
-  ledger: Ledger,
   writes: readonly SessionWrite[],
-): Promise<void> => {
+): Promise<readonly number[]> => {
   const [, , settled] = await Promise.all([
     declareSessions(
       db,
@@ -155,7 +159,7 @@ const declare = async (
       limits.jobs.dutGraceMs,
     ),
   ]);
-  for (const id of settled) ledger.wakes.push({ kind: 'device', id });
+  return settled;
 };
 
 /** Sessions that end by their bots' own word, once their leases are written as closed. */

@@ -6,6 +6,7 @@ import { type Assignment, assign, mayTake, type Seeker } from '../core/assign.ts
 import { farmEvent } from '../core/farm-event.ts';
 import { ruleOf } from '../core/line.ts';
 import type { GrantedWork, StationWork } from '../core/station-work.ts';
+import { workBytes } from '../core/work-size.ts';
 import { type DeviceReadiness, type DeviceRecord, readDeviceRecords, readReadiness } from '../store/devices.ts';
 import { type Candidate, type JobRow, lockCandidates, readGrantable, type JobTask } from '../store/jobs.ts';
 import { insertLeases, type NewLease, readRoom } from '../store/leases.ts';
@@ -16,7 +17,7 @@ import type { GrantReport, Knows, SessionWrite } from './session-write.ts';
 import { keptTraceId, waitSpan } from './trace-job.ts';
 
 type Looking = Seeker & { readonly write: SessionWrite };
-type Granting = NewLease & { readonly sessionName: string } & Pick<SessionWrite, 'freeSinceMs'>;
+type Granting = NewLease & { readonly sessionName: string } & Pick<SessionWrite, 'freeSinceMs' | 'heldBytes'>;
 
 /** What is there for sessions that look, the jobs locked. */
 type Look = {
@@ -65,13 +66,17 @@ export const grantFrom = async (
     ...seeker,
     wanted: Math.min(seeker.wanted, room.get(seeker.session) ?? 0),
   }));
-  const granted = await write(farm, db, ledger, assign(bounded, offers, isFree));
+  const { granted, full } = await write(farm, db, ledger, assign(bounded, offers, isFree));
   const queued = new Set(offers.filter(isForAnyone).map((offer) => offer.requirementId));
   return new Map(
     bounded.map((seeker) => {
       const leases = granted.get(seeker.session) ?? 0;
       const couldTake = offers.some((offer) => mayTake(seeker, offer));
-      const blockedBy = leases > 0 || !couldTake ? null : standsInTheWay(seeker, readiness);
+      const blockedBy = full.has(seeker.session)
+        ? 'with more, the work of its leases would not fit into one answer'
+        : leases > 0 || !couldTake
+          ? null
+          : standsInTheWay(seeker, readiness);
       return [seeker.session, { leases, queued, couldTake, blockedBy }];
     }),
   );
@@ -142,12 +147,14 @@ const write = async (
   db: Queryable,
   ledger: Ledger,
   assignments: readonly Assignment<Looking, Candidate>[],
-): Promise<ReadonlyMap<string, number>> => {
-  if (assignments.length === 0) return new Map();
+): Promise<{ readonly granted: ReadonlyMap<string, number>; readonly full: ReadonlySet<string> }> => {
+  if (assignments.length === 0) return { granted: new Map(), full: new Set() };
   const jobIds = assignments.map(({ offer }) => offer.id);
   const deviceIds = assignments.flatMap(({ deviceId }) => (deviceId === null ? [] : [deviceId]));
   const [jobs, records] = await Promise.all([readGrantable(db, jobIds), readDeviceRecords(db, deviceIds)]);
-  const leases = assignments.map((assignment) => newLease(farm, ledger, assignment, jobs, records));
+  const made = assignments.map((assignment) => newLease(farm, ledger, assignment, jobs, records));
+  const sizeOf = ({ jobId }: Granting): number => taskBytes(jobs.get(jobId)?.task);
+  const { leases, full } = fitting(made, sizeOf, farm.limits.session.workBytesMax);
   // A DUT that another replica leased in this moment leaves its grant out: the job stays in the queue.
   const written = await insertLeases(db, leases);
   const granted = new Map<string, number>();
@@ -159,8 +166,37 @@ const write = async (
     granted.set(lease.sessionName, (granted.get(lease.sessionName) ?? 0) + 1);
     note(farm, ledger, lease, job);
   }
-  return granted;
+  return { granted, full };
 };
+
+/**
+ * Every answer tells a bot all its work, and clients take messages of a certain size only. Who holds nothing gets its first whatever
+ * that has; who cannot have the next gets none that comes later, or a large one would wait for ever.
+ */
+const fitting = (
+  made: readonly Granting[],
+  bytesOf: (lease: Granting) => number,
+  bytesMax: number,
+): { readonly leases: readonly Granting[]; readonly full: ReadonlySet<string> } => {
+  const left = new Set<Granting>();
+  const full = new Set<string>();
+  for (const [session, own] of Map.groupBy(made, ({ sessionName }) => sessionName)) {
+    let bytes = own[0]?.heldBytes ?? 0;
+    if (bytes === 0 && own.length === 1) continue;
+    const end = own.findIndex((lease) => {
+      const before = bytes;
+      bytes += bytesOf(lease);
+      return before > 0 && bytes > bytesMax;
+    });
+    if (end === -1) continue;
+    full.add(session);
+    for (const lease of own.slice(end)) left.add(lease);
+  }
+  return { leases: made.filter((lease) => !left.has(lease)), full };
+};
+
+const taskBytes = (task: JobTask | undefined): number =>
+  task === undefined || task.work === null ? (task?.payloadBytes ?? 0) : workBytes(task.work);
 
 const newLease = (
   farm: FarmSeams,
@@ -191,6 +227,7 @@ const newLease = (
     gated: row.gateClearedUntil !== null,
     work: granted,
     lostAfterMs,
+    heldBytes: seeker.write.heldBytes,
     freeSinceMs: seeker.write.freeSinceMs,
   };
 };

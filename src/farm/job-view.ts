@@ -53,11 +53,16 @@ export type JobView = {
   /** When its last attempt became ACTIVE. */
   readonly startedAt: Date | null;
   readonly endedAt: Date | null;
-  /** The results that count of its last attempt; null: not asked for. */
+  /** The results that count of its last attempt, the first that fit into one message; null: not asked for. */
   readonly results: readonly TestResult[] | null;
+  /** Results beyond those: ListTestResults tells all. */
+  readonly resultsLeftOut: number;
 };
 
-export const toJobView = (row: JobViewRow, results: readonly TestResult[] | null = null): JobView => {
+export const toJobView = (
+  row: JobViewRow,
+  shown: { readonly results: readonly TestResult[]; readonly leftOut: number } | null = null,
+): JobView => {
   const { work, payloadType, payload, resultType, result, cancelReason, leaseId, leaseState, ...plain } = row;
   return {
     ...plain,
@@ -65,7 +70,8 @@ export const toJobView = (row: JobViewRow, results: readonly TestResult[] | null
     reason: row.reason ?? cancelReason,
     result: resultType === null ? null : { typeUrl: resultType, value: result ?? new Uint8Array() },
     lease: leaseId === null || leaseState === null ? null : { id: leaseId, state: leaseState },
-    results,
+    results: shown?.results ?? null,
+    resultsLeftOut: shown?.leftOut ?? 0,
   };
 };
 

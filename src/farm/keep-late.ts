@@ -1,12 +1,12 @@
 /** Completions of leases that have ended: answered OK, changing nothing, and kept where they say something new (invariant 6). */
 import { farmEvent } from '../core/farm-event.ts';
 import type { Completion } from '../core/session-report.ts';
-import { saysTheSame } from '../core/test-result.ts';
 import { type LeaseRow, readLeases } from '../store/leases.ts';
-import { readTold } from '../store/test-results.ts';
+import { readResults } from '../store/test-results.ts';
 import type { Queryable } from '../store/transaction.ts';
 import type { FarmSeams } from './farm.ts';
-import type { Ledger } from './ledger.ts';
+import { keep, repeats } from './keep-results.ts';
+import { enterResult, type Ledger } from './ledger.ts';
 
 /** A completion as a bot reports it, through whichever of its sessions. */
 export type Completed = {
@@ -16,9 +16,12 @@ export type Completed = {
   readonly completion: Completion;
 };
 
+export const testsOf = (completions: readonly Completed[]): string[] =>
+  completions.flatMap(({ completion }) => completion.results.map(({ testId }) => testId));
+
 /** Of the completions whose lease is not open in the ledger, keeps as stale what was not told before. */
 export const keepLate = async (
-  farm: Pick<FarmSeams, 'witness'>,
+  farm: Pick<FarmSeams, 'limits'>,
   db: Queryable,
   ledger: Ledger,
   completions: readonly Completed[],
@@ -27,35 +30,33 @@ export const keepLate = async (
   if (late.length === 0) return;
   const leaseIds = late.map(({ leaseId }) => leaseId);
   const leases = new Map((await readLeases(db, leaseIds)).map((lease) => [lease.id, lease]));
-  const told = await readTold(db, [...leases.values()]);
+  const since = [...leases.values()].map(({ id, grantedAt }) => ({ id, resultsSince: grantedAt }));
+  const told = await readResults(db, since, testsOf(late));
+  for (const result of told) enterResult(ledger, result);
   for (const { instance, botId, leaseId, completion } of late) {
     const lease = leases.get(leaseId);
     // Nobody reports another bot's work; and what is open is another session's to report.
     if (lease?.instance !== instance || lease.botId !== botId || lease.closedAt === null) continue;
     const fresh = completion.results.filter(
-      (result) => !told.some((known) => known.leaseId === leaseId && isRepeat(known.result, result)),
+      (result) =>
+        !told.some((known) => known.leaseId === leaseId && known.testId === result.testId && repeats(known, result)),
     );
-    if (fresh.length > 0) keep(farm, ledger, lease, fresh);
+    if (fresh.length > 0) keepStale(farm, ledger, lease, fresh);
   }
 };
 
-const isRepeat = (a: Completion['results'][number], b: Completion['results'][number]): boolean =>
-  a.testId === b.testId && saysTheSame(a, b);
-
-const keep = (
-  farm: Pick<FarmSeams, 'witness'>,
+const keepStale = (
+  { limits }: Pick<FarmSeams, 'limits'>,
   ledger: Ledger,
   lease: LeaseRow,
   results: Completion['results'],
 ): void => {
-  const { instance, jobId, botId, deviceId, attempt } = lease;
-  for (const result of results) {
-    const { testId, status } = result;
-    ledger.results.push({ leaseId: lease.id, jobId, attempt, testId, status, result, stale: true });
-  }
-  const facts = { results: results.length, state: lease.state };
-  ledger.events.push(farmEvent('LATE_COMPLETION', instance, { jobId, leaseId: lease.id, botId, deviceId, facts }));
+  const { instance, jobId, botId, deviceId } = lease;
+  const kept = results.filter((result) => keep(limits, ledger, lease, { result, stale: true }));
   ledger.tell.push((witness) => {
     witness.fenced('lease');
   });
+  if (kept.length === 0) return;
+  const facts = { results: kept.length, state: lease.state };
+  ledger.events.push(farmEvent('LATE_COMPLETION', instance, { jobId, leaseId: lease.id, botId, deviceId, facts }));
 };

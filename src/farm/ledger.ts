@@ -16,6 +16,15 @@ import { insertResults, type NewResult, type StoredResult } from '../store/test-
 import type { Queryable } from '../store/transaction.ts';
 import type { Tracer, Wake, Witness } from './farm.ts';
 
+/** The test results of an attempt, those of this transaction included. */
+export type AttemptRecord = {
+  /** Those that stand, by test id, in the order in which they came. */
+  readonly standing: Map<string, StoredResult>;
+  stale: number;
+  /** Of both, as JSON. */
+  bytes: number;
+};
+
 export type Ledger = {
   /** The database's clock, read in this transaction. */
   readonly now: Date;
@@ -23,8 +32,8 @@ export type Ledger = {
   readonly outageEnd: Date | null;
   readonly jobs: Map<number, JobRow>;
   readonly leases: Map<string, LeaseRow>;
-  /** Results that stand, by lease and test id, in the order in which they came. */
-  readonly standing: Map<string, Map<string, StoredResult>>;
+  /** What is on record of an attempt, by its lease. */
+  readonly onRecord: Map<string, AttemptRecord>;
   readonly changedJobs: Set<JobRow>;
   readonly changedLeases: Set<LeaseRow>;
   readonly results: NewResult[];
@@ -43,18 +52,16 @@ export const openLedger = (
   rows: {
     readonly jobs?: readonly JobRow[];
     readonly leases?: readonly LeaseRow[];
-    readonly standing?: readonly StoredResult[];
+    readonly results?: readonly StoredResult[];
     readonly outageEnd?: Date | null;
   } = {},
 ): Ledger => {
-  const standing = new Map<string, Map<string, StoredResult>>();
-  for (const result of rows.standing ?? []) standingOf(standing, result.leaseId).set(result.testId, result);
-  return {
+  const ledger: Ledger = {
     now,
     outageEnd: rows.outageEnd ?? null,
     jobs: new Map((rows.jobs ?? []).map((job) => [job.id, job])),
     leases: new Map((rows.leases ?? []).map((lease) => [lease.id, lease])),
-    standing,
+    onRecord: new Map(),
     changedJobs: new Set(),
     changedLeases: new Set(),
     results: [],
@@ -66,19 +73,25 @@ export const openLedger = (
     tell: [],
     spans: [],
   };
+  for (const result of rows.results ?? []) enterResult(ledger, result);
+  return ledger;
 };
 
-const standingOf = (all: Map<string, Map<string, StoredResult>>, leaseId: string): Map<string, StoredResult> => {
-  const known = all.get(leaseId);
+export const recordOf = ({ onRecord }: Ledger, leaseId: string): AttemptRecord => {
+  const known = onRecord.get(leaseId);
   if (known !== undefined) return known;
-  const fresh = new Map<string, StoredResult>();
-  all.set(leaseId, fresh);
+  const fresh: AttemptRecord = { standing: new Map(), stale: 0, bytes: 0 };
+  onRecord.set(leaseId, fresh);
   return fresh;
 };
 
-/** The results of a lease that stand so far, those of this transaction included. */
-export const standingResults = (ledger: Ledger, leaseId: string): Map<string, StoredResult> =>
-  standingOf(ledger.standing, leaseId);
+/** Counts it among those of its attempt. */
+export const enterResult = (ledger: Ledger, result: StoredResult): void => {
+  const record = recordOf(ledger, result.leaseId);
+  record.bytes += result.bytes;
+  if (result.stale) record.stale += 1;
+  else record.standing.set(result.testId, result);
+};
 
 /** The job of a lease; it was locked before the lease was. */
 export const jobOf = (ledger: Ledger, lease: LeaseRow): JobRow => {

@@ -6,7 +6,7 @@ import type { TestResult } from '../core/test-result.ts';
 import { findSession } from './find-session.ts';
 import type { Home } from './home.ts';
 import { dropSession } from './sessions.ts';
-import type { ResultCounts } from './store-reports.ts';
+import type { ResultCounts } from './keep-results.ts';
 
 export type ReportedResults = ResultCounts & {
   /** The lease is no longer open: nothing was stored. */
@@ -18,7 +18,7 @@ const FENCED: ReportedResults = { stored: 0, repeated: 0, stale: 0, fenced: true
 /** How often a report starts over because its session moved to another home under it. */
 const REATTACH_MAX = 3;
 
-/** @throws Refusal SESSION_UNKNOWN, SESSION_CLOSED, UNAVAILABLE. */
+/** @throws Refusal SESSION_UNKNOWN, SESSION_CLOSED, UNAVAILABLE; INVALID when the attempt would have too many results. */
 export const reportTestResults = async (home: Home, report: Reported): Promise<ReportedResults> => {
   for (let tries = 1; tries <= REATTACH_MAX; tries += 1) {
     const session = await findSession(home, report.session, report.caller);
@@ -33,6 +33,7 @@ export const reportTestResults = async (home: Home, report: Reported): Promise<R
       dropSession(home.sessions, session, 'changed');
       continue;
     }
+    if (stored instanceof Refusal) throw stored;
     if (stored === 'fenced') {
       home.witness.fenced('result');
       return FENCED;

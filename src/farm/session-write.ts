@@ -25,6 +25,8 @@ export type SessionWrite = {
   readonly absent: readonly string[];
   /** What it could be given; null: nothing. */
   readonly search: Search | null;
+  /** Of the work that it goes on holding; 0 where it looks for none. */
+  readonly heldBytes: number;
   /** The session ends by the bot's own word: the reason; null: it goes on. */
   readonly ending: string | null;
   /** Errors stand against the bot, and it has completed a lease. */

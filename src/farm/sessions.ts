@@ -49,6 +49,8 @@ export type Session = {
   turn: Promise<void>;
   /** Calls in line, the one in hand included. 0: the turn is free. */
   inLine: number;
+  /** Since it began, or came here, one of its DUTs may settle yet; that it does not run the lost lease there is for its reports to say. */
+  unsettled: boolean;
   /** Monotonic ms of the last reply, for the pace of bots that are answered at once. */
   repliedMs: number;
   /** The serials it declared, as text: what decides whether its DUTs must be looked up again. Null: not looked up here. */
@@ -114,10 +116,10 @@ const NOTHING_TOLD: Session['told'] = new Set();
 
 export const newSession = (
   row: Pick<SessionRow, 'name' | 'instance' | 'botId' | 'attachEpoch' | 'quarantineReason'> &
-    Declared & { readonly erring: boolean },
+    Declared & { readonly erring: boolean; readonly unsettled: boolean },
   nowMs: number,
 ): Session => {
-  const { name, instance, botId, attachEpoch, quarantineReason, erring } = row;
+  const { name, instance, botId, attachEpoch, quarantineReason, erring, unsettled } = row;
   const { status, version, capacity, properties, deviceIds } = row;
   return {
     name,
@@ -138,6 +140,7 @@ export const newSession = (
     parked: null,
     turn: Promise.resolve(),
     inLine: 0,
+    unsettled,
     repliedMs: 0,
     dutsText: null,
     freeSinceMs: null,

@@ -7,14 +7,15 @@ import { type FailureCause, hasEnded, jobEventOf } from '../core/job.ts';
 import { type LeaseEvent, type LeaseMove, leaseTable } from '../core/lease.ts';
 import { hasShopfloor, type Line, ruleOf, type StationRule } from '../core/line.ts';
 import type { Completion } from '../core/session-report.ts';
-import { type OwedCall, callOfResult, callsOfEnd, callsOfStart } from '../core/shopfloor-call.ts';
-import { detailsOf, saysTheSame, type TestResult } from '../core/test-result.ts';
+import { type OwedCall, callsOfEnd, callsOfStart } from '../core/shopfloor-call.ts';
+import type { TestResult } from '../core/test-result.ts';
 import { judge, type Verdict } from '../core/verdict.ts';
 import type { JobRow } from '../store/jobs.ts';
 import type { LeaseRow } from '../store/leases.ts';
 import { advanceRoute, AWAITS_GATE } from './advance-route.ts';
 import type { FarmSeams } from './farm.ts';
-import { jobOf, type Ledger, moveJob, standingResults } from './ledger.ts';
+import { type Kept, keepResults } from './keep-results.ts';
+import { jobOf, type Ledger, moveJob, recordOf } from './ledger.ts';
 import { keptTraceId, leaseSpans, traceparentOfCall } from './trace-job.ts';
 
 export type LeaseStep = {
@@ -134,17 +135,23 @@ const close = (seams: SettleSeams, ledger: Ledger, attempt: Attempt, cell: Lease
   lease.closedAt = ledger.now;
   lease.closedReason = step.why;
   const completion = step.completion;
-  if (completion !== null) storeResults(ledger, attempt, completion.results, cell.stale);
+  const kept = completion === null ? null : keepResults(seams.limits, ledger, attempt, completion.results, cell.stale);
   if (cell.means === 'REFUSED') refuse(job, lease);
   if (isExcused(ledger, attempt, cell)) job.attemptsMax += 1;
-  const judged = cell.means === 'FINISHED' ? judgeAttempt(ledger, attempt) : null;
+  const judged = cell.means === 'FINISHED' ? judgeAttempt(ledger, attempt, completion) : null;
   const counts = { ...job, refusalsMax: seams.limits.jobs.refusalsMax };
   const { event, cause } = jobEventOf(cell.means, counts, cell.to === 'LOST');
   const why = judged === null ? step.why : judged.why;
   // NotifyStart was sent, or is owed: the shopfloor waits for an end.
   if (lease.startedAt !== null || lease.gated) owe(callsOfEnd(rule, lease.station, judged?.verdict ?? null, why));
   ledger.events.push(
-    about(closedAs[cell.to], lease, { state: cell.to, why: step.why, attempt: lease.attempt, cause: step.event }),
+    about(closedAs[cell.to], lease, {
+      state: cell.to,
+      why: step.why,
+      attempt: lease.attempt,
+      cause: step.event,
+      ...(kept === null || kept.left === 0 ? {} : { resultsLeftOut: kept.left }),
+    }),
   );
   ledger.spans.push(...leaseSpans(job, lease, { at: ledger.now, verdict: judged?.verdict ?? null }));
   if (cell.unclean && lease.deviceId !== null) {
@@ -184,46 +191,16 @@ const closedAs = {
   CANCELLING: 'CANCEL_ASKED',
 } as const;
 
-/** First results stand and are owed to the shopfloor; contradictions and late ones are kept as stale. */
-export const storeResults = (
-  ledger: Ledger,
-  attempt: Pick<Attempt, 'lease' | 'owe'>,
-  results: readonly TestResult[],
-  stale: boolean,
-): { stored: number; repeated: number; stale: number } => {
-  const { lease, owe } = attempt;
-  const standing = standingResults(ledger, lease.id);
-  const counts = { stored: 0, repeated: 0, stale: 0 };
-  for (const result of results) {
-    const known = standing.get(result.testId);
-    if (known !== undefined && saysTheSame(known.result, result)) {
-      counts.repeated += 1;
-      continue;
-    }
-    const late = stale || known !== undefined;
-    const row = { leaseId: lease.id, testId: result.testId, status: result.status, result };
-    ledger.results.push({ ...row, jobId: lease.jobId, attempt: lease.attempt, stale: late });
-    if (late) {
-      counts.stale += 1;
-      continue;
-    }
-    counts.stored += 1;
-    standing.set(result.testId, row);
-    owe([callOfResult(lease.station, { testId: result.testId, status: result.status, details: detailsOf(result) })]);
-  }
-  return counts;
-};
-
 /** For results reported while the lease runs. */
 export const reportResults = (
   seams: SettleSeams,
   ledger: Ledger,
   lease: LeaseRow,
   results: readonly TestResult[],
-): { stored: number; repeated: number; stale: number } => {
+): Kept => {
   const attempt = attemptOf(seams, ledger, lease);
   if (lease.startedAt === null && lease.state === 'PENDING') settleLease(seams, ledger, lease, startedEarly);
-  const counts = storeResults(ledger, attempt, results, lease.state === 'CANCELLING');
+  const counts = keepResults(seams.limits, ledger, attempt, results, lease.state === 'CANCELLING');
   if (counts.stored > 0) {
     ledger.events.push(about('RESULTS_REPORTED', lease, { stored: counts.stored }));
     ledger.wakes.push({ kind: 'job', id: lease.jobId });
@@ -246,10 +223,17 @@ export const closeGate = (seams: SettleSeams, ledger: Ledger, job: JobRow, why: 
   }
 };
 
-const judgeAttempt = (ledger: Ledger, { lease, job, rule }: Attempt): { verdict: Verdict | null; why: string } => {
+const judgeAttempt = (
+  ledger: Ledger,
+  { lease, job, rule }: Attempt,
+  completion: Completion | null,
+): { verdict: Verdict | null; why: string } => {
   // Foreign work is no station's: it finishes without a verdict.
   if (lease.station === '') return { verdict: null, why: '' };
-  const statuses = new Map([...standingResults(ledger, lease.id)].map(([testId, { status }]) => [testId, status]));
+  // What it said there may have been a failure.
+  const unread = completion?.unread ?? null;
+  if (unread !== null) return { verdict: 'FAILED', why: `the results of its end cannot be read: ${unread}` };
+  const statuses = new Map([...recordOf(ledger, lease.id).standing].map(([testId, { status }]) => [testId, status]));
   return judge(job.testIds, statuses, rule.waivable);
 };
 

@@ -3,9 +3,11 @@ import type { TestResult } from '../core/test-result.ts';
 import { type Attached, lockAttached } from '../store/bot-sessions.ts';
 import { lockJobs } from '../store/jobs.ts';
 import { lockOpenLeases } from '../store/leases.ts';
-import { readStanding } from '../store/test-results.ts';
+import { readResults } from '../store/test-results.ts';
 import type { Queryable } from '../store/transaction.ts';
+import { Refusal } from '../core/refusal.ts';
 import { type Farm, transact } from './farm.ts';
+import { refusalOf, type ResultCounts } from './keep-results.ts';
 import { announce, type Ledger, openLedger, writeLedger } from './ledger.ts';
 import { reportResults } from './settle-lease.ts';
 
@@ -15,10 +17,8 @@ export type Report = {
   readonly results: readonly TestResult[];
 };
 
-export type ResultCounts = { readonly stored: number; readonly repeated: number; readonly stale: number };
-
-/** `moved`: the session is not attached as it was seen. `fenced`: it has no such open lease. Either changes nothing. */
-export type ReportStored = ResultCounts | 'moved' | 'fenced';
+/** `moved`: the session is not attached as it was seen. `fenced`: it has no such open lease. These and a refusal change nothing. */
+export type ReportStored = ResultCounts | Refusal | 'moved' | 'fenced';
 
 /** Several of one session are taken in the order given. */
 export const storeReports = async (farm: Farm, reports: readonly Report[]): Promise<ReportStored[]> => {
@@ -43,14 +43,20 @@ const load = async (db: Queryable, now: Date, reports: readonly Report[]): Promi
   const jobs = await lockJobs(db, { jobIds: [], sessionNames });
   const leases = await lockOpenLeases(db, { sessionNames, jobIds: [] });
   const reported = new Set(reports.map(({ leaseId }) => leaseId));
-  const standing = await readStanding(
+  const results = await readResults(
     db,
     leases.filter(({ id }) => reported.has(id)),
+    reports.flatMap((report) => report.results.map(({ testId }) => testId)),
   );
-  return openLedger(now, { jobs, leases, standing });
+  return openLedger(now, { jobs, leases, results });
 };
 
 const take = (farm: Farm, ledger: Ledger, { session, leaseId, results }: Report): ReportStored => {
   const lease = ledger.leases.get(leaseId);
-  return lease?.sessionName === session.name ? reportResults(farm, ledger, lease, results) : 'fenced';
+  if (lease?.sessionName !== session.name) return 'fenced';
+  // Once it is asked to stop, what it says counts for nothing, and fills no room of what counts.
+  const refusal = lease.state === 'CANCELLING' ? null : refusalOf(farm.limits, ledger, lease, results);
+  if (refusal !== null) return refusal;
+  const { stored, repeated, stale } = reportResults(farm, ledger, lease, results);
+  return { stored, repeated, stale };
 };

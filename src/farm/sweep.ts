@@ -7,7 +7,6 @@ import { lockJobs } from '../store/jobs.ts';
 import { lockOpenLeases } from '../store/leases.ts';
 import { closeEmptyLapsed, type DueJob, findDueJobs, lockDueLeases, lockLapsed, markLapsed } from '../store/sweeps.ts';
 import { isOutage } from '../store/outage.ts';
-import { readStanding } from '../store/test-results.ts';
 import type { Queryable } from '../store/transaction.ts';
 import { advanceRoute } from './advance-route.ts';
 import { type Farm, transact } from './farm.ts';
@@ -118,8 +117,7 @@ const load = async (
 ): Promise<Ledger> => {
   const jobs = await lockJobs(db, wanted);
   const leases = await lockOpenLeases(db, wanted);
-  const standing = await readStanding(db, leases);
-  return openLedger(now, { jobs, leases, standing });
+  return openLedger(now, { jobs, leases });
 };
 
 const finish = async (db: Queryable, ledger: Ledger, sessionNames: readonly string[]): Promise<void> => {

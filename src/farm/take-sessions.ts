@@ -2,6 +2,7 @@
 import type { BotIdentity } from '../core/principal.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { attachSessions, readSessions, type SessionRow } from '../store/bot-sessions.ts';
+import { readSettling } from '../store/devices.ts';
 import { type HeldRow, readHeldLeases } from '../store/leases.ts';
 import type { Queryable } from '../store/transaction.ts';
 import { type Farm, transact } from './farm.ts';
@@ -14,7 +15,12 @@ export type Taking = {
 };
 
 /** A session that is at home here from now on, as of the epoch in `row`. */
-export type Taken = { readonly row: SessionRow; readonly held: readonly HeldRow[] };
+export type Taken = {
+  readonly row: SessionRow;
+  readonly held: readonly HeldRow[];
+  /** One of its DUTs settles. */
+  readonly unsettled: boolean;
+};
 
 export const takeSessions = async (farm: Farm, takings: readonly Taking[]): Promise<(Taken | Refusal)[]> => {
   const done = await transact(farm, (db) => take(farm, db, takings));
@@ -28,7 +34,9 @@ export const takeSessions = async (farm: Farm, takings: readonly Taking[]): Prom
     // The very answer of an absent one: a bot learns nothing of another's session, and closes nothing.
     if (before === undefined || !isOf(before, taking.bot)) return unknownSession(taking.name);
     const row = done.taken.get(taking.name);
-    return row === undefined ? closedSession(before) : { row, held: done.held.get(taking.name) ?? [] };
+    if (row === undefined) return closedSession(before);
+    const unsettled = row.deviceIds.some((id) => done.settling.has(id));
+    return { row, held: done.held.get(taking.name) ?? [], unsettled };
   });
 };
 
@@ -40,11 +48,13 @@ const take = async (farm: Farm, db: Queryable, takings: readonly Taking[]) => {
     return row !== undefined && isOf(row, bot);
   });
   const own = [...new Set(theirs.map(({ name }) => name))];
-  const [rows, held] = await Promise.all([
+  const [rows, held, settling] = await Promise.all([
     attachSessions(db, own, { replica: farm.replica, ttlMs: farm.limits.session.ttlMs }),
     readHeldLeases(db, own),
+    readSettling(db, [...new Set([...before.values()].flatMap(({ deviceIds }) => deviceIds))]),
   ]);
   return {
+    settling,
     before,
     taken: new Map(rows.map((row) => [row.name, row])),
     held: Map.groupBy(held, ({ sessionName }) => sessionName),

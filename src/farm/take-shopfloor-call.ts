@@ -15,7 +15,7 @@ import { hurryCall, readHold, readOpenWork, readToldBefore } from '../store/exte
 import { readFarmNow } from '../store/gates.ts';
 import { lockJobs } from '../store/jobs.ts';
 import { type LeaseRow, lockOpenLeases } from '../store/leases.ts';
-import { readStanding } from '../store/test-results.ts';
+import { readResults } from '../store/test-results.ts';
 import type { Queryable } from '../store/transaction.ts';
 import type { AwaitedCall } from './await-call.ts';
 import {
@@ -154,7 +154,8 @@ const take = async (farm: Farm, db: Queryable, taking: Taking): Promise<Done> =>
   const meaning = meaningOf(call, { open, told, isStation: isStation(taking.line, call.station) });
   if (meaning.kind === 'refused') throw botHasIt(call, meaning.holder);
   if (meaning.kind === 'opens') await refuseHeld(db, deviceId);
-  const ledger = openLedger(now, { jobs, leases, standing: await readStanding(db, leases) });
+  const results = await readResults(db, leases, [testOf(call)]);
+  const ledger = openLedger(now, { jobs, leases, results });
   await mergeDeviceData(farm, db, ledger, [reply]);
   const lease = await apply(farm, db, ledger, { ...taking, meaning });
   const callId = meaning.kind === 'repeat' ? meaning.callId : owe(farm, ledger, { ...taking, lease });
@@ -200,7 +201,7 @@ const apply = async (
     case 'fails':
     case 'passes': {
       const lease = leaseOf(ledger, meaning.work);
-      if (meaning.kind === 'feeds') feedExternalJob(ledger, lease, resultOf(farm, call));
+      if (meaning.kind === 'feeds') feedExternalJob(farm, ledger, lease, resultOf(farm, call));
       else endExternalJob(farm, ledger, lease, resultOf(farm, call));
       keepAlive(farm, ledger, lease);
       return lease;
@@ -209,10 +210,12 @@ const apply = async (
 };
 
 /** NotifyEnd says that the station passed: a result of the station itself. */
+const testOf = ({ station, testId }: Pick<OwedCall, 'station' | 'testId'>): string => testId ?? station;
+
 const resultOf = ({ limits }: Farm, { station, testId, status, details }: OwedCall): TestResult => {
   const words = details?.['error_message'] ?? details?.['error_msg'];
   return {
-    testId: testId ?? station,
+    testId: testOf({ station, testId }),
     status: status ?? 'PASSED',
     errorMessage: typeof words === 'string' ? storableText(words, limits.text.reasonBytesMax) : '',
     ...{ measurements: [], attachments: [], startedAt: null, durationMs: null, logsTail: '' },

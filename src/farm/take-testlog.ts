@@ -20,7 +20,7 @@ import {
   type PlacedEvent,
   upsertTestlogRuns,
 } from '../store/testlog-events.ts';
-import { readStanding } from '../store/test-results.ts';
+import { readResults } from '../store/test-results.ts';
 import { type Queryable, sqlState } from '../store/transaction.ts';
 import { feedExternalJob } from './external-job.ts';
 import { type Farm, transact } from './farm.ts';
@@ -122,14 +122,16 @@ const attach = async (
   const jobIds = [...new Set(pairs.map(({ ran }) => ran.jobId))];
   const jobs = await lockJobs(db, { jobIds, sessionNames: [] });
   const leases = await lockOpenLeases(db, { jobIds, sessionNames: [] });
-  const ledger = openLedger(await readFarmNow(db), { jobs, leases, standing: await readStanding(db, leases) });
+  const told = [...new Set(pairs.map(({ result }) => result.testId))];
+  const results = await readResults(db, leases, told);
+  const ledger = openLedger(await readFarmNow(db), { jobs, leases, results });
   const attached: AttachedRun[] = [];
   for (const { run, result, ran } of pairs) {
     const lease = ledger.leases.get(ran.leaseId);
     // It has ended while its lock was waited for.
     if (lease === undefined) continue;
     // A DUT that calls the shopfloor itself tells it of this test, too: the farm must not tell it a second time.
-    if (ran.isExternal) feedExternalJob(ledger, lease, result);
+    if (ran.isExternal) feedExternalJob(farm, ledger, lease, result);
     else reportResults(farm, ledger, lease, [result]);
     attached.push({ testRunId: run.testRunId, jobId: ran.jobId, leaseId: ran.leaseId });
   }

@@ -108,8 +108,7 @@ const changeOf = async (
   const left = session.leases.size - ended;
   const ending = report.self.status === BOT_TERMINATING && left <= 0 ? 'the bot has terminated' : null;
   const completed = reading.steps.some(({ event, leaseId }) => event === 'COMPLETED_OK' && session.leases.has(leaseId));
-  const settles =
-    declared !== null && takesWork(declared.status) && report.leases.length === 0 && session.leases.size === 0;
+  const settles = endsSettling(session, report, declared);
   // What it reports as done now makes room in the same reply (R-UPD-3).
   const freed = ended - strangers(session, report);
   const search = ending === null ? searchAfter(home, session, { declared, freed, isFresh: ended > 0 }) : null;
@@ -117,7 +116,7 @@ const changeOf = async (
   // A bot stops what it is told is CANCELLED. That a lease is not its session's may be news from before another home had
   // it, so it is said only after a write, which the attach epoch fences.
   const seen = steps.length + echoes.length + absent.length + untold(session, reading).length;
-  if (declared === null && seen === 0 && ending === null && search === null) return null;
+  if (declared === null && seen === 0 && ending === null && search === null && !settles) return null;
   return {
     declared,
     steps,
@@ -128,6 +127,15 @@ const changeOf = async (
     clearsErrors: completed && session.erring,
     settles,
   };
+};
+
+/**
+ * The bot is OK and runs nothing that is not its session's (invariant 8). Only a report in the session says so: a CreateBotSession may
+ * be an older word than the last report, if what carried it took its time or sent it twice.
+ */
+const endsSettling = (session: Session, report: SessionReport, declared: Declared | null): boolean => {
+  if (!takesWork(report.self.status) || strangers(session, report) > 0) return false;
+  return session.unsettled || (declared !== null && report.leases.length === 0 && session.leases.size === 0);
 };
 
 /** Leases that the bot shows and that are not its session's, as far as is remembered here: to be told so once. */

@@ -1,9 +1,10 @@
 /** One session's write: into the next commit, and the memory follows what was written. */
 import { Refusal } from '../core/refusal.ts';
+import { workBytes } from '../core/work-size.ts';
 import type { Change, Home } from './home.ts';
 import { cool, heatDevice, pass, type Search } from './matching.ts';
 import type { GrantReport, SessionWrite, SessionWritten } from './session-write.ts';
-import { botKey, classOf, dropSession, holdLeases, redeclare, type Session } from './sessions.ts';
+import { botKey, classOf, dropSession, type HeldLease, holdLeases, redeclare, type Session } from './sessions.ts';
 import { answered } from './vouch.ts';
 
 /** A session that found work it cannot have now looks again after this. */
@@ -44,6 +45,7 @@ export const writeOf = (session: Session, change: Change): SessionWrite => {
     echoes: change.echoes ?? [],
     absent: change.absent ?? [],
     search: change.search ?? null,
+    heldBytes: heldBytes(session, change),
     ending: change.ending ?? null,
     clearsErrors: change.clearsErrors ?? false,
     settles: change.settles ?? false,
@@ -51,6 +53,15 @@ export const writeOf = (session: Session, change: Change): SessionWrite => {
     freeSinceMs: session.freeSinceMs,
   };
 };
+
+const heldBytes = ({ leases }: Session, { steps = [], search = null }: Change): number => {
+  if (search === null || leases.size === 0) return 0;
+  const ended = new Set(steps.flatMap(({ leaseId, event }) => (event === 'SHOWN_ACTIVE' ? [] : [leaseId])));
+  return [...leases.values()].reduce((sum, lease) => sum + (ended.has(lease.id) ? 0 : taskBytes(lease)), 0);
+};
+
+const taskBytes = ({ work, payload }: HeldLease): number =>
+  work === null ? (payload?.byteLength ?? 0) : workBytes(work);
 
 /** When a write was asked for: the version of the hints, and monotonic ms. */
 export type WhenAsked = { readonly lookedAt: number; readonly startedMs: number };
@@ -77,6 +88,7 @@ export const follow = (
     for (const id of declared.deviceIds) if (!deviceIds.includes(id)) heatDevice(home.matching, id);
   }
   if (change.clearsErrors === true) session.erring = false;
+  if (change.settles === true) session.unsettled = false;
   if (search !== null) remember(home, session, search, { lookedAt, granted });
 };
 

@@ -104,6 +104,16 @@ const ONE_TRANSACTION_MS = 10_000;
 /** A DUT that should have settled longer ago than this counts as settled anyway; history before it is not read. */
 const SETTLED_WITHIN = `interval '1 day'`;
 
+/** Which of these have been left unclean, and not settled since. */
+export const readSettling = async (db: Queryable, deviceIds: readonly number[]): Promise<ReadonlySet<number>> => {
+  if (deviceIds.length === 0) return new Set();
+  const { rows } = await db.query<{ id: number }>(
+    'select id from devices where id = any($1::bigint[]) and settling_until is not null order by id',
+    [deviceIds],
+  );
+  return new Set(rows.map(({ id }) => id));
+};
+
 /**
  * The bot is back, OK, without the lease: the DUTs that it left unclean are settled, but for those that the very session
  * did. What another bot left unclean that bot may still be running, so this one's word says nothing of it. Returns those

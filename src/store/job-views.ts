@@ -102,18 +102,21 @@ export const readReservedJobView = async (
   return rows[0] ?? null;
 };
 
-/** The results that count of its last attempt, in the order in which they came. */
+/** The results that count of its last attempt, in the order in which they came: the first so many bytes, and how many are left out. */
 export const readAttemptResults = async (
   db: Queryable,
   job: Pick<JobViewRow, 'id' | 'attempts' | 'startedAt'>,
-): Promise<TestResult[]> => {
+  bytesMax: number,
+): Promise<{ readonly results: readonly TestResult[]; readonly leftOut: number }> => {
   // No attempt has begun. One that has says since when, and no day before it is looked at.
-  if (job.startedAt === null) return [];
-  const { rows } = await db.query<{ result: TestResult }>(
-    'select result from test_results where job_id = $1 and attempt = $2 and at >= $3 and not stale order by id',
-    [job.id, job.attempts, new Date(job.startedAt.getTime() - CLOCK_BACK_MAX_MS)],
+  if (job.startedAt === null) return { results: [], leftOut: 0 };
+  const { rows } = await db.query<{ result: TestResult | null }>(
+    `select case when sum(octet_length(result::text)) over (order by id) <= $4 then result end as result
+     from test_results where job_id = $1 and attempt = $2 and at >= $3 and not stale order by id`,
+    [job.id, job.attempts, new Date(job.startedAt.getTime() - CLOCK_BACK_MAX_MS), bytesMax],
   );
-  return rows.map((row) => row.result);
+  const results = rows.flatMap(({ result }) => result ?? []);
+  return { results, leftOut: rows.length - results.length };
 };
 
 /** What a list of jobs may be narrowed to. Null or empty: not narrowed. */

@@ -213,8 +213,8 @@ export const lockCandidates = async (
   return rows;
 };
 
-/** What a bot is handed: a station's work as submitted; null: foreign bytes, which stay with the job. */
-export type JobTask = { readonly work: StationWork | null };
+/** What a bot is handed: a station's work as submitted; null: so many foreign bytes, which stay with the job. */
+export type JobTask = { readonly work: StationWork | null; readonly payloadBytes: number };
 
 /** The jobs about to be granted, already locked, with their work. */
 export const readGrantable = async (
@@ -222,10 +222,11 @@ export const readGrantable = async (
   jobIds: readonly number[],
 ): Promise<ReadonlyMap<number, { readonly row: JobRow; readonly task: JobTask }>> => {
   const { rows } = await db.query<JobRow & JobTask>(
-    `select ${JOB_COLUMNS}, j.work from open_jobs j where j.id = any($1::bigint[])`,
+    `select ${JOB_COLUMNS}, j.work, coalesce(octet_length(j.payload), 0) as "payloadBytes"
+     from open_jobs j where j.id = any($1::bigint[])`,
     [jobIds],
   );
-  return new Map(rows.map(({ work, ...row }) => [row.id, { row, task: { work } }]));
+  return new Map(rows.map(({ work, payloadBytes, ...row }) => [row.id, { row, task: { work, payloadBytes } }]));
 };
 
 /**

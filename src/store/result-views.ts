@@ -12,17 +12,28 @@ export type ResultView = {
   readonly result: TestResult;
 };
 
-/** All attempts of a job, in the order in which they were stored, with what tells the pages apart. */
+/**
+ * A page of all attempts of a job, in the order in which they were stored. It has at least one where there is one, and then as many
+ * as have so many bytes.
+ * @param page.after the last of the page before; 0: the first page.
+ */
 export const readResultViews = async (
   db: Queryable,
   jobId: number,
-  page: { readonly after: number; readonly limit: number },
-): Promise<(ResultView & { readonly id: number })[]> => {
-  const { rows } = await db.query<ResultView & { id: number }>(
-    `select t.id, t.attempt, t.lease_id as "leaseId", l.bot_id as "botId", t.stale, t.at, t.result
-     from test_results t join leases l on l.id = t.lease_id
-     where t.job_id = $1 and t.id > $2 order by t.id limit $3`,
-    [jobId, page.after, page.limit],
+  page: { readonly after: number; readonly limit: number; readonly bytes: number },
+): Promise<{ readonly results: readonly (ResultView & { readonly id: number })[]; readonly hasMore: boolean }> => {
+  const { rows } = await db.query<ResultView & { id: number; fits: boolean }>(
+    `select t.id, t.attempt, t.lease_id as "leaseId", l.bot_id as "botId", t.stale, t.at, t.fits,
+            case when t.fits then t.result end as result
+     from (
+       select r.id, r.job_id, r.lease_id, r.attempt, r.stale, r.at, r.result,
+              row_number() over page <= $3
+                and (row_number() over page = 1 or sum(octet_length(r.result::text)) over page <= $4) as fits
+       from test_results r where r.job_id = $1 and r.id > $2
+       window page as (order by r.id) order by r.id limit $3 + 1) t
+     join leases l on l.id = t.lease_id order by t.id`,
+    [jobId, page.after, page.limit, page.bytes],
   );
-  return rows;
+  const results = rows.flatMap(({ fits, ...row }) => (fits ? [row] : []));
+  return { results, hasMore: results.length < rows.length };
 };

@@ -7,45 +7,39 @@ export type StoredResult = {
   readonly leaseId: string;
   readonly testId: string;
   readonly status: TestStatus;
+  /** Counts for nothing. */
+  readonly stale: boolean;
+  /** As JSON, more or less. */
+  readonly bytes: number;
+  /** Null: of a test of which nothing is said now, so that there is nothing to compare it with. */
+  readonly result: TestResult | null;
+};
+
+export type NewResult = Omit<StoredResult, 'bytes'> & {
+  readonly jobId: number;
+  readonly attempt: number;
   readonly result: TestResult;
 };
 
-export type NewResult = StoredResult & {
-  readonly jobId: number;
-  readonly attempt: number;
-  readonly stale: boolean;
-};
-
 /**
- * The results that stand, of these open leases, in the order in which they came. Asks nothing where none was stored before: most
+ * All results of these leases, the stale ones too, in the order in which they came. Asks nothing where none was stored before: most
  * leases are completed in one piece. Where some was, days before it are not looked at.
+ * @param told the tests of which something is said now: what was said of them before comes with it.
  */
-export const readStanding = async (
+export const readResults = async (
   db: Queryable,
   leases: readonly { readonly id: string; readonly resultsSince: Date | null }[],
+  told: readonly string[],
 ): Promise<StoredResult[]> => {
   const reported = leases.flatMap(({ id, resultsSince }) =>
     resultsSince === null ? [] : [{ id, since: resultsSince }],
   );
   if (reported.length === 0) return [];
   const { rows } = await db.query<StoredResult>(
-    `select lease_id as "leaseId", test_id as "testId", status, result
-     from test_results where lease_id = any($1::uuid[]) and at >= $2 and not stale order by id`,
-    [reported.map(({ id }) => id), earliest(reported.map(({ since }) => since))],
-  );
-  return rows;
-};
-
-/** Every result of these leases that was ever told, the stale ones too. */
-export const readTold = async (
-  db: Queryable,
-  leases: readonly { readonly id: string; readonly grantedAt: Date }[],
-): Promise<StoredResult[]> => {
-  if (leases.length === 0) return [];
-  const { rows } = await db.query<StoredResult>(
-    `select lease_id as "leaseId", test_id as "testId", status, result
+    `select lease_id as "leaseId", test_id as "testId", status, stale, octet_length(result::text) as bytes,
+            case when test_id = any($3::text[]) then result end as result
      from test_results where lease_id = any($1::uuid[]) and at >= $2 order by id`,
-    [leases.map(({ id }) => id), earliest(leases.map(({ grantedAt }) => grantedAt))],
+    [reported.map(({ id }) => id), earliest(reported.map(({ since }) => since)), told],
   );
   return rows;
 };

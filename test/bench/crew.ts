@@ -75,7 +75,11 @@ const progressOf = ({ id, state }: HeldLease): ReportedLease => {
     case 'PENDING':
       return { id, state: 'ACTIVE' };
     case 'ACTIVE':
-      return { id, state: 'COMPLETED', completion: { code: 0, message: '', results: [RESULT], result: null } };
+      return {
+        id,
+        state: 'COMPLETED',
+        completion: { code: 0, message: '', results: [RESULT], unread: null, result: null },
+      };
     case 'CANCELLING':
       return { id, state: 'CANCELLED' };
   }

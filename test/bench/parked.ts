@@ -73,7 +73,7 @@ const seat = async (
   return seats.map(({ name, botId, properties }) => {
     const self = { status: OK, version: '', capacity: 1, properties, duts: [] };
     const row = { ...self, name, instance: INSTANCE, botId, attachEpoch: 1, quarantineReason: null, deviceIds: [] };
-    addSession(home.sessions, newSession({ ...row, erring: false }, home.clock.monotonicMs()));
+    addSession(home.sessions, newSession({ ...row, erring: false, unsettled: false }, home.clock.monotonicMs()));
     return { home, botId, name, self, leases: [] };
   });
 };

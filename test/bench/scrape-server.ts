@@ -32,7 +32,7 @@ const sessionsOf = (bots: number): SessionTable => {
     });
     const said = { status: 1, version: '1.0.0', capacity: 1, properties, deviceIds: [at] };
     const row = { name: `${instance}/${randomUUID()}`, instance, botId: `bot-${at}`, attachEpoch: 1 };
-    addSession(table, newSession({ ...row, ...said, quarantineReason: null, erring: false }, 0));
+    addSession(table, newSession({ ...row, ...said, quarantineReason: null, erring: false, unsettled: false }, 0));
   }
   return table;
 };

@@ -1,7 +1,11 @@
 import { afterEach, expect, test } from 'vitest';
 import { Bot, Device, Drain } from '../../src/gen/stationgrid/v1/fleet.ts';
 import { ExplainJobResponse, Job, JobState, OnFailed, Verdict } from '../../src/gen/stationgrid/v1/jobs.ts';
-import { type ResultNote, StoredTestResult } from '../../src/gen/stationgrid/v1/results.ts';
+import {
+  type ListTestResultsRequest,
+  type ResultNote,
+  StoredTestResult,
+} from '../../src/gen/stationgrid/v1/results.ts';
 import { Call, CallState, Lane } from '../../src/gen/stationgrid/v1/shopfloor.ts';
 import { TestStatus } from '../../src/gen/stationgrid/v1/work.ts';
 import { type Canned, type CannedFarm, startCannedFarm } from './canned-farm.ts';
@@ -403,12 +407,17 @@ test('lists the results of all attempts', async () => {
 ATTEMPT  BOT    COUNTS     TEST                     STATUS  TIME   WHY  MEASURED
 1        bot-3  no, stale  generic_main:FAT.Camera  PASSED  1.25s  -    sharpness=0.93 MTF
 `;
-  const plain = await ask(['results', 'list', '17'], { listTestResults: () => ({ results: [stored], notes: [] }) });
+  const last = { results: [stored], notes: [], nextPageToken: '' };
+  const plain = await ask(['results', 'list', '17'], { listTestResults: () => last });
   expect(plain.stdout).toBe(table);
-  const found = () => ({ results: [stored], notes: [note] });
+  const found = () => ({ ...last, notes: [note] });
   const noted = await ask(['results', 'list', '17'], { listTestResults: found });
   expect(noted.stdout).toBe(`${table}\n${notes}`);
   expect((await ask(['results', 'notes', '17'], { listTestResults: found })).stdout).toBe(notes);
+  const pages = ({ pageToken }: ListTestResultsRequest) =>
+    pageToken === '' ? { ...found(), nextPageToken: 'two' } : { ...last, results: [{ ...stored, attempt: 2 }] };
+  const both = await ask(['results', 'list', '17'], { listTestResults: pages });
+  expect(both.stdout).toBe(`${table}${table.split('\n')[1]?.replace('1', '2')}\n\n${notes}`);
 });
 
 const note: ResultNote = {

@@ -11,7 +11,7 @@ import type { Completion } from '../../src/core/session-report.ts';
 import { callOfGate } from '../../src/core/shopfloor-call.ts';
 import type { TestResult } from '../../src/core/test-result.ts';
 import type { TestStatus } from '../../src/core/verdict.ts';
-import { type Ledger, moveJob, openLedger } from '../../src/farm/ledger.ts';
+import { type Ledger, moveJob, openLedger, recordOf } from '../../src/farm/ledger.ts';
 import { moveGate, oweClosing } from '../../src/farm/move-gate.ts';
 import { closeGate, endJob, reportResults, settleLease, type SettleSeams } from '../../src/farm/settle-lease.ts';
 import type { JobRow } from '../../src/store/jobs.ts';
@@ -105,6 +105,7 @@ const completionOf = (code: number, statuses: readonly TestStatus[]): Completion
   code,
   message: 'said',
   results: statuses.map(resultOf),
+  unread: null,
   result: null,
 });
 
@@ -265,9 +266,9 @@ export const step = (setting: Setting, from: World, event: string): Step => {
   if (verb === undefined) throw new Error(`nothing is called ${event}`);
   const world = structuredClone(from);
   const { job, lease, standing } = world;
-  const ledger = openLedger(NOW, { jobs: [job], leases: lease === null ? [] : [lease], standing });
+  const ledger = openLedger(NOW, { jobs: [job], leases: lease === null ? [] : [lease], results: standing });
   const { changed, to } = verb(world, ledger, seamsOf(setting));
-  const results = lease === null ? [] : [...(ledger.standing.get(lease.id)?.values() ?? [])];
+  const results = lease === null ? [] : [...recordOf(ledger, lease.id).standing.values()];
   // Whatever was owed since comes after the question in the lane: it is no longer the job's latest call.
   const owedMore = ledger.calls.some((call) => !call.gate);
   const questions = (to?.questions ?? world.questions).map((question, index, all) => ({

@@ -14,6 +14,7 @@ const reported: fc.Arbitrary<ReportedLease> = fc.oneof(
       code: fc.constantFrom(0, 3, 9, 13, 14, 2, 99),
       message: fc.constant(''),
       results: fc.constant([]),
+      unread: fc.constant(null),
       result: fc.constant(null),
     }),
   }),

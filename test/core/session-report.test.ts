@@ -10,7 +10,7 @@ const known = (id: string, state: OpenLeaseState, changes: Partial<Remembered> =
   absent: false,
   ...changes,
 });
-const completion = (code = 0): Completion => ({ code, message: '', results: [], result: null });
+const completion = (code = 0): Completion => ({ code, message: '', results: [], unread: null, result: null });
 const read = (leases: readonly ReportedLease[], held: readonly Remembered[], status = 1) =>
   readReport({ leases, self: self(status) }, new Map(held.map((lease) => [lease.id, lease])));
 const NOTHING = { steps: [], echoes: [], absent: [], strays: [] };

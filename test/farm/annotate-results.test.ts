@@ -5,10 +5,9 @@ import { annotateResults, RESULT_NOTES_MAX } from '../../src/farm/annotate-resul
 import { enqueueJob } from '../../src/farm/enqueue-job.ts';
 import { getJob } from '../../src/farm/get-job.ts';
 import { listResultNotes } from '../../src/farm/list-result-notes.ts';
-import { listTestResults } from '../../src/farm/list-test-results.ts';
 import { freshDatabase, type FreshDatabase } from '../support/database.ts';
 import { createTestFarm, type TestFarm, testLine } from '../support/farm.ts';
-import { connectBot, runJob } from '../support/fleet.ts';
+import { allResults, connectBot, runJob } from '../support/fleet.ts';
 import { jobRequest, testWork } from '../support/job-requests.ts';
 
 const instance = 'line-1';
@@ -27,7 +26,7 @@ it('stand beside the results in the order of writing, and change nothing of them
   const { id } = await enqueueJob(farm, jobRequest({ task: { kind: 'work', work: testWork('FAT', ['a', 'b']) } }));
   await runJob(farm, await connectBot(farm, { botId: 'annotated' }), id, 'FAILED', ['a', 'b']);
   const job = { instance, id };
-  const before = [await getJob(farm, job), await listTestResults(farm, job)];
+  const before = [await getJob(farm, job), await allResults(farm, job)];
   const first = await annotateResults(farm, { ...job, note: ' the probe was worn\n' }, 'member:ada');
   expect(first).toEqual({ at: expect.any(Date), author: 'member:ada', note: 'the probe was worn' });
   await annotateResults(farm, { ...job, note: 'changed' }, 'member:otto');
@@ -37,7 +36,7 @@ it('stand beside the results in the order of writing, and change nothing of them
     ['member:otto', 'changed'],
     ['member:ada', 'the probe was worn'],
   ]);
-  expect([await getJob(farm, job), await listTestResults(farm, job)]).toEqual(before);
+  expect([await getJob(farm, job), await allResults(farm, job)]).toEqual(before);
 });
 
 it('are there once when they are sent again, also at once', async () => {

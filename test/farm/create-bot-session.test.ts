@@ -244,9 +244,29 @@ describe('a DUT that was left unclean', () => {
     return { job, bot, id };
   };
 
-  it('has settled when its bot comes back, OK, with a new session and without the lease', async () => {
+  it('has settled when its bot comes back with a new session and reports there, OK and without the lease', async () => {
     await runsOn('U1');
+    const next = await enqueueJob(home, jobRequest({ serials: mlb('U1') }));
+    const back = await connect(home, 'b', { duts: [board('U1')] });
+    expect(await settlingOf()).toEqual(['the bot came back with a new session and without the lease']);
+    expect(only(await back.park())).toMatchObject({ jobId: next.id });
+    expect(await settlingOf()).toEqual([null]);
+  });
+
+  it('goes on settling when what came was the beginning of a session once more: its bot runs the lease since', async () => {
+    await runsOn('U1');
+    await connect(home, 'neighbour', { duts: [board('U0'), board('U1')] });
+    const next = await enqueueJob(home, jobRequest({ serials: mlb('U1') }));
+    // Sent before the report, twice on the way, and nobody hears this answer.
     await connect(home, 'b', { duts: [board('U1')] });
+    expect(await leasesOf(home, next.id)).toEqual([]);
+    expect(await settlingOf()).toContain('the bot came back with a new session and without the lease');
+  });
+
+  it('has settled by the word of its bot at whichever replica', async () => {
+    await runsOn('U1');
+    const back = await connect(home, 'b', { duts: [board('U1')] });
+    await back.poll([], { at: other });
     expect(await settlingOf()).toEqual([null]);
   });
 
@@ -259,7 +279,8 @@ describe('a DUT that was left unclean', () => {
     expect(await leasesOf(home, job.id)).toEqual(['LOST']);
     await connect(home, 'neighbour', { duts: [board('U0'), board('U1')] });
     expect(await settlingOf()).toEqual([null, expect.any(String)]);
-    await connect(home, 'b', { duts: [board('U1')] });
+    const back = await connect(home, 'b', { duts: [board('U1')] });
+    await back.poll();
     expect(await settlingOf()).toEqual([null, null]);
   });
 
@@ -275,6 +296,18 @@ describe('a DUT that was left unclean', () => {
     expect(await settlingOf()).toEqual([expect.any(String)]);
     // It has heard that the lease is not its own, and has let go: only the DUT waits.
     expect((await back.poll([], { duts: [] })).leases).toHaveLength(1);
+  });
+
+  it('has settled once its bot shows the lost lease no more', async () => {
+    const { id } = await runsOn('U1');
+    await later(91_000);
+    await sweepSessions(home);
+    await sweepLeases(home);
+    const back = await connect(home, 'b', { duts: [board('U1')], leases: [active(id)] });
+    await back.poll([active(id)]);
+    expect(await settlingOf()).toEqual([expect.any(String)]);
+    await back.poll();
+    expect(await settlingOf()).toEqual([null]);
   });
 
   it('goes on settling when its bot comes back but is not OK, until it says so', async () => {

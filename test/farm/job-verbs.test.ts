@@ -5,10 +5,9 @@ import { enqueueJob, enqueueJobs } from '../../src/farm/enqueue-job.ts';
 import { explainJob } from '../../src/farm/explain-job.ts';
 import { getJob } from '../../src/farm/get-job.ts';
 import { listJobs } from '../../src/farm/list-jobs.ts';
-import { listTestResults } from '../../src/farm/list-test-results.ts';
 import { freshDatabase, type FreshDatabase } from '../support/database.ts';
 import { createTestFarm, type TestFarm, testLine } from '../support/farm.ts';
-import { connectBot, giveJob, runJob, stepLease } from '../support/fleet.ts';
+import { allResults, connectBot, giveJob, runJob, stepLease } from '../support/fleet.ts';
 import { jobRequest, mlb, testWork } from '../support/job-requests.ts';
 
 let database: FreshDatabase;
@@ -78,8 +77,9 @@ describe('listing results', () => {
       logsTail: '',
     };
     const results = [{ ...late, testId: 'a', status: 'PASSED' as const }];
-    await stepLease(farm, id, { event: 'COMPLETED_OK', completion: { code: 0, message: '', results, result: null } });
-    expect(await listTestResults(farm, { instance, id })).toEqual([
+    const completion = { code: 0, message: '', results, unread: null, result: null };
+    await stepLease(farm, id, { event: 'COMPLETED_OK', completion });
+    expect(await allResults(farm, { instance, id })).toEqual([
       expect.objectContaining({ attempt: 1, botId: 'results-1', stale: true, result: results[0] }),
     ]);
     expect(await getJob(farm, { instance, id })).toMatchObject({

@@ -3,7 +3,6 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { callOfDut } from '../../src/core/shopfloor-call.ts';
 import { isOfStation, type ToldEvent } from '../../src/core/testlog.ts';
 import { enqueueJob } from '../../src/farm/enqueue-job.ts';
-import { listTestResults } from '../../src/farm/list-test-results.ts';
 import { takeShopfloorCall } from '../../src/farm/take-shopfloor-call.ts';
 import { takeTestlog } from '../../src/farm/take-testlog.ts';
 import { forgetTestlog } from '../../src/store/testlog-events.ts';
@@ -21,6 +20,7 @@ import {
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
 import { testLine } from '../support/farm.ts';
 import { jobRequest, mlb, testWork } from '../support/job-requests.ts';
+import { allResults } from '../support/fleet.ts';
 
 const PROBE = 'generic_main:SMT.Probe';
 
@@ -75,18 +75,18 @@ const atWork = async (station: string) => {
 test('become results of the attempt that runs, and decide it as a bot’s own would', async () => {
   const { job, bot, lease } = await atWork('SMT');
   expect(await take(told('u-1', 'RUNNING'))).toEqual({ kept: 1, repeated: 0, quarantined: 0 });
-  expect(await listTestResults(home, { instance: 'line-1', id: job.id })).toEqual([]);
+  expect(await allResults(home, { instance: 'line-1', id: job.id })).toEqual([]);
   await take(told('u-2', 'FAIL'));
   // Told again, since its answer was lost.
   expect(await take(told('u-1', 'RUNNING'), told('u-2', 'FAIL'))).toEqual({ kept: 0, repeated: 2, quarantined: 0 });
-  expect(await listTestResults(home, { instance: 'line-1', id: job.id })).toMatchObject([
+  expect(await allResults(home, { instance: 'line-1', id: job.id })).toMatchObject([
     { attempt: 1, stale: false, result: { testId: PROBE, status: 'FAILED' } },
   ]);
   expect(await runs()).toEqual([{ status: 'FAIL', job: job.id }]);
   // The bot says the same at the end: it stands once.
   await bot.poll([done(lease.id, { results: [testResult(PROBE, 'FAILED')] })]);
   expect(await stateOf(home, job.id)).toMatchObject({ state: 'FINISHED', verdict: 'FAILED' });
-  expect(await listTestResults(home, { instance: 'line-1', id: job.id })).toHaveLength(1);
+  expect(await allResults(home, { instance: 'line-1', id: job.id })).toHaveLength(1);
 });
 
 test('of a DUT that calls the shopfloor itself are results of its job, and the shopfloor hears of them from the DUT alone', async () => {
@@ -100,7 +100,7 @@ test('of a DUT that calls the shopfloor itself are results of its job, and the s
   );
   expect(rows).toEqual([{ id: expect.any(Number), session: null }]);
   const id = rows[0]!.id;
-  expect(await listTestResults(home, { instance: 'line-1', id })).toMatchObject([{ result: { testId: PROBE } }]);
+  expect(await allResults(home, { instance: 'line-1', id })).toMatchObject([{ result: { testId: PROBE } }]);
   const { rows: calls } = await database.pool.query('select method from shopfloor_calls order by position');
   expect(calls).toEqual([{ method: 'NotifyStart' }]);
 });
@@ -108,7 +108,7 @@ test('of a DUT that calls the shopfloor itself are results of its job, and the s
 test('of another station, and of a DUT that nobody works on, are kept by themselves', async () => {
   const { job } = await atWork('FAT');
   await take(told('u-1', 'PASS'), told('u-2', 'PASS', { serials: [{ name: 'serials.serial_number', value: 'U9' }] }));
-  expect(await listTestResults(home, { instance: 'line-1', id: job.id })).toEqual([]);
+  expect(await allResults(home, { instance: 'line-1', id: job.id })).toEqual([]);
   expect(await runs()).toEqual([{ status: 'PASS', job: null }]);
 });
 

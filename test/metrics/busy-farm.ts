@@ -56,6 +56,7 @@ export const tableOf = (
       attachEpoch: 1,
       quarantineReason: null,
       erring: false,
+      unsettled: false,
     };
     addSession(table, newSession(fresh, 0));
   }

@@ -173,9 +173,9 @@ export const plantedBugs: readonly PlantedBug[] = [
     'field bots',
     'a bot changes its mind about a test, and the line believes the later word',
     {
-      file: 'src/farm/settle-lease.ts',
-      original: '    const late = stale || known !== undefined;',
-      planted: '    const late = stale;',
+      file: 'src/farm/keep-results.ts',
+      original: '    const stale = isLate || known !== undefined;',
+      planted: '    const stale = isLate;',
     },
     {
       file: 'src/store/test-results.ts',

@@ -114,6 +114,7 @@ export const arbitraryJobView: fc.Arbitrary<JobView> = fc
     startedAt: fc.option(date),
     endedAt: fc.option(date),
     results: fc.option(fc.array(arbitraryResult, { maxLength: 2 })),
+    resultsLeftOut: fc.nat(5000),
   })
   .map((view) => ({
     ...view,

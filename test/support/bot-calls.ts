@@ -74,7 +74,14 @@ export const testResult = (testId: string, status: TestStatus, errorMessage = ''
 export const done = (id: string, completion: Partial<Completion> = {}): ReportedLease => ({
   id,
   state: 'COMPLETED',
-  completion: { code: 0, message: '', results: [testResult('probe', 'PASSED')], result: null, ...completion },
+  completion: {
+    code: 0,
+    message: '',
+    results: [testResult('probe', 'PASSED')],
+    unread: null,
+    result: null,
+    ...completion,
+  },
 });
 export const active = (id: string): ReportedLease => ({ id, state: 'ACTIVE' });
 export const pending = (id: string): ReportedLease => ({ id, state: 'PENDING' });

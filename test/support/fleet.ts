@@ -4,9 +4,11 @@ import { canonicalProperties, propertiesText } from '../../src/core/match.ts';
 import { insertSessions, lockIdentities } from '../../src/store/bot-sessions.ts';
 import { lockJobs } from '../../src/store/jobs.ts';
 import { insertLeases, lockOpenLeases } from '../../src/store/leases.ts';
-import { readStanding } from '../../src/store/test-results.ts';
+import { readResults } from '../../src/store/test-results.ts';
 import type { Farm } from '../../src/farm/farm.ts';
 import { transact } from '../../src/farm/farm.ts';
+import type { JobName } from '../../src/farm/get-job.ts';
+import { listTestResults, type ResultView } from '../../src/farm/list-test-results.ts';
 import { announce, moveJob, openLedger, writeLedger } from '../../src/farm/ledger.ts';
 import { type LeaseStep, settleLease } from '../../src/farm/settle-lease.ts';
 
@@ -80,8 +82,9 @@ export const stepLease = async (farm: Farm, jobId: number, step: Partial<LeaseSt
     const jobIds = [jobId];
     const jobs = await lockJobs(db, { jobIds, sessionNames: [] });
     const leases = await lockOpenLeases(db, { jobIds, sessionNames: [] });
-    const standing = await readStanding(db, leases);
-    const ledger = openLedger(farm.clock.now(), { jobs, leases, standing });
+    const told = step.completion?.results.map(({ testId }) => testId) ?? [];
+    const results = await readResults(db, leases, told);
+    const ledger = openLedger(farm.clock.now(), { jobs, leases, results });
     settleLease(farm, ledger, leases[0]!, { why: 'the test says so', completion: null, ...step });
     await writeLedger(db, ledger);
     return ledger;
@@ -108,5 +111,18 @@ export const runJob = async (
     logsTail: '',
   };
   const results = testIds.map((testId) => ({ ...blank, testId, status }));
-  await stepLease(farm, jobId, { event: 'COMPLETED_OK', completion: { code: 0, message: '', results, result: null } });
+  const completion = { code: 0, message: '', results, unread: null, result: null };
+  await stepLease(farm, jobId, { event: 'COMPLETED_OK', completion });
+};
+
+/** Of all attempts of a job, on as many pages as it takes. */
+export const allResults = async (farm: Farm, job: JobName): Promise<readonly ResultView[]> => {
+  const all: ResultView[] = [];
+  let pageToken = '';
+  do {
+    const page = await listTestResults(farm, { ...job, pageSize: 0, pageToken });
+    all.push(...page.results);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== '');
+  return all;
 };

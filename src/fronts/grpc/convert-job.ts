@@ -144,6 +144,7 @@ export const jobMessageOf = (job: JobView): Job => ({
   queueTimeout: durationOrUnset(job.queueTimeoutMs),
   ...standingOf(job),
   results: (job.results ?? []).map(resultMessageOf),
+  resultsLeftOut: job.resultsLeftOut,
   result: anyOrUnset(job.result),
 });
 

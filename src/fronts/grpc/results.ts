@@ -19,11 +19,12 @@ export const createResults = (home: Home): HandlersOf<ResultsService> => ({
     const caller = callingBot(principal);
     return reportTestResults(home, { session, caller, leaseId, results: resultsOf(results, home.limits) });
   },
-  listTestResults: async ({ instance, jobId }) => {
+  listTestResults: async ({ instance, jobId, pageSize, pageToken }) => {
     const job = { instance, id: idOf('job', jobId) };
-    const results = await listTestResults(home, job);
-    const notes = await listResultNotes(home, job);
+    const { results, nextPageToken } = await listTestResults(home, { ...job, pageSize, pageToken });
+    const notes = pageToken === '' ? await listResultNotes(home, job) : [];
     return {
+      nextPageToken,
       notes: notes.map(noteMessageOf),
       results: results.map(({ attempt, leaseId, botId, stale, result }) => ({
         attempt,

@@ -2,9 +2,8 @@
 import { isLeaseId } from '../../core/lease.ts';
 import type { Limits } from '../../core/limits.ts';
 import { bareKey, canonicalProperties, propertiesText } from '../../core/match.ts';
-import { invalid } from '../../core/refusal.ts';
+import { invalid, Refusal } from '../../core/refusal.ts';
 import type { Completion, ReportedLease, SelfDescription, SessionReport } from '../../core/session-report.ts';
-import type { TestResult } from '../../core/test-result.ts';
 import { checkName, checkText, storableText } from '../../core/text.ts';
 import type { NewBotSession } from '../../farm/begin-sessions.ts';
 import {
@@ -151,7 +150,7 @@ const completionOf = ({ status, result }: Lease, limits: Limits): Completion => 
   // R-LEASE-7: no status means OK.
   code: status?.code ?? 0,
   message: storableText(status?.message ?? '', limits.text.reasonBytesMax),
-  results: result === undefined ? [] : stationResults(result, limits),
+  ...(result === undefined ? NO_RESULTS : stationResults(result, limits)),
   result:
     result === undefined || result.value.byteLength > limits.text.payloadBytesMax
       ? null
@@ -160,11 +159,14 @@ const completionOf = ({ status, result }: Lease, limits: Limits): Completion => 
 
 const STATION_RESULT = 'stationgrid.v1.StationResult';
 
-const stationResults = ({ typeUrl, value }: Any, limits: Limits): readonly TestResult[] => {
-  if (typeUrl.slice(typeUrl.lastIndexOf('/') + 1) !== STATION_RESULT) return [];
+const NO_RESULTS: Pick<Completion, 'results' | 'unread'> = { results: [], unread: null };
+
+const stationResults = ({ typeUrl, value }: Any, limits: Limits): typeof NO_RESULTS => {
+  if (typeUrl.slice(typeUrl.lastIndexOf('/') + 1) !== STATION_RESULT) return NO_RESULTS;
   try {
-    return resultsOf(StationResult.decode(value).results, limits);
-  } catch {
-    return [];
+    return { results: resultsOf(StationResult.decode(value).results, limits), unread: null };
+  } catch (error) {
+    const why = error instanceof Refusal ? error.message : 'they are no stationgrid.v1.StationResult';
+    return { results: [], unread: storableText(why, limits.text.reasonBytesMax) };
   }
 };

@@ -95,7 +95,8 @@ const testOf = ({ testId, command, handler, args, timeout }: z.output<typeof tes
 });
 
 export const jobJson = (job: JobView) => {
-  const { task, result, results, queueTimeoutMs, executionTimeoutMs, reservation, lease, ...plain } = job;
+  const { task, result, results, resultsLeftOut, queueTimeoutMs, executionTimeoutMs, reservation, lease, ...plain } =
+    job;
   return {
     ...plain,
     ...(task.kind === 'work'
@@ -105,7 +106,7 @@ export const jobJson = (job: JobView) => {
     reservation: reservation?.name ?? null,
     leaseId: lease?.id ?? null,
     result: result === null ? null : anyJson(result),
-    ...(results === null ? {} : { results: results.map(resultJson) }),
+    ...(results === null ? {} : { results: results.map(resultJson), resultsLeftOut }),
   };
 };
 

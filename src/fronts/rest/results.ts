@@ -13,10 +13,12 @@ import { reportTestResults } from '../../farm/report-test-results.ts';
 import { asks, callerOf, numbered, principalOf, textIn } from './admit-requests.ts';
 import { json, made } from './shape.ts';
 import { note as noteShape, reported, results as resultsShape } from './shapes/result.ts';
-import { idOf, instanceOf, readBody } from './read.ts';
+import { idOf, instanceOf, pageQuery, readBody, readQuery } from './read.ts';
 import { resultJson, resultSchema } from './results-json.ts';
 
 const reportBody = z.strictObject({ session: z.string(), leaseId: z.string(), results: z.array(resultSchema).min(1) });
+
+const listQuery = z.strictObject(pageQuery);
 
 const noteBody = z.strictObject({ note: z.string() });
 
@@ -31,13 +33,22 @@ export const addResults = (app: FastifyInstance, home: Home): void => {
     '/jobs/:id/results',
     asks(
       'list-test-results',
-      { says: 'Shows the results of all attempts of a job, and the notes on them.', gives: json(resultsShape) },
+      {
+        says: 'Shows the results of all attempts of a job, page by page, and the notes on them.',
+        query: listQuery,
+        gives: json(resultsShape),
+      },
       numbered('job'),
     ),
-    async ({ params }) => {
-      const results = await listTestResults(home, jobOf(params));
-      const notes = await listResultNotes(home, jobOf(params));
-      return { results: results.map(({ result, ...stored }) => ({ ...stored, result: resultJson(result) })), notes };
+    async ({ params, query }) => {
+      const page = readQuery(listQuery, query);
+      const { results, nextPageToken } = await listTestResults(home, { ...jobOf(params), ...page });
+      const notes = page.pageToken === '' ? await listResultNotes(home, jobOf(params)) : [];
+      return {
+        results: results.map(({ result, ...stored }) => ({ ...stored, result: resultJson(result) })),
+        notes,
+        nextPageToken,
+      };
     },
   );
   app.post<{ Params: Params }>(

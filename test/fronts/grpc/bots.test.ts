@@ -157,19 +157,21 @@ test('runs a lease from PENDING to a verdict, and gives the next one in the repl
 });
 
 test('a completion without results fails the unit, and so does a result that cannot be read', async () => {
-  for (const result of [
-    undefined,
-    { typeUrl: 'type.googleapis.com/stationgrid.v1.StationResult', value: Buffer.from([0xff]) },
-    stationResult({ '': TestStatus.PASSED }),
-    stationResult({ 'FAT.Probe': 42 as TestStatus }),
-  ]) {
+  const torn = { typeUrl: 'type.googleapis.com/stationgrid.v1.StationResult', value: Buffer.from([0xff]) };
+  const unread = 'the results of its end cannot be read: ';
+  for (const [result, reason] of [
+    [undefined, 'no result'],
+    [torn, `${unread}they are no stationgrid.v1.StationResult`],
+    [stationResult({ '': TestStatus.PASSED }), `${unread}The test id of a result is empty. Give it.`],
+    [stationResult({ 'FAT.Probe': 42 as TestStatus }), expect.stringContaining('has the status 42. Use PASSED')],
+  ] as const) {
     const { constraints, ...bot } = only();
     const { id } = await enqueue(door, { constraints });
     const created = await create(door, bot);
     const reply = await update(door, showing(created, LeaseState.COMPLETED, { result }));
     expect(reply.leases).toEqual([]);
     const job = await getJob(door, id);
-    expect(job).toMatchObject({ state: JobState.FINISHED, verdict: Verdict.VERDICT_FAILED, reason: 'no result' });
+    expect(job).toMatchObject({ state: JobState.FINISHED, verdict: Verdict.VERDICT_FAILED, reason });
     expect(job.result).toEqual(result);
   }
 });

@@ -13,6 +13,7 @@ const session = (): Session =>
       attachEpoch: 1,
       quarantineReason: null,
       erring: false,
+      unsettled: false,
       status: 1,
       version: '',
       capacity: 1,

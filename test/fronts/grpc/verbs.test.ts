@@ -403,7 +403,12 @@ test('results arrive while the lease runs, once each, and not after it has ended
   await update(door, showing(created, LeaseState.COMPLETED));
   expect((await getJob(door, id)).verdict).toBe(Verdict.VERDICT_PASSED);
   expect(await report(TestStatus.PASSED)).toMatchObject({ stored: 0, fenced: true });
-  const { results } = await door.call(ResultsService.listTestResults, { instance: 'line-1', jobId: id });
+  const { results } = await door.call(ResultsService.listTestResults, {
+    instance: 'line-1',
+    jobId: id,
+    pageSize: 0,
+    pageToken: '',
+  });
   expect(results.map(({ stale, attempt, botId }) => [stale, attempt, botId])).toEqual([
     [false, 1, bot.botId],
     [true, 1, bot.botId],

@@ -55,7 +55,9 @@ test('is true of what happens', async () => {
   await bot.poll([{ id: lease, state: 'ACTIVE' }]);
   const result = { testId: 'FAT.Probe', status: 'PASSED' };
   await door.send('POST', `${LINE}/results`, { body: { session: bot.name, leaseId: lease, results: [result] } });
-  await bot.poll([{ id: lease, state: 'COMPLETED', completion: { code: 0, message: '', results: [], result: null } }]);
+  await bot.poll([
+    { id: lease, state: 'COMPLETED', completion: { code: 0, message: '', results: [], unread: null, result: null } },
+  ]);
   const body = { reason: 'as the test has it' };
   await door.send('POST', `${LINE}/bots/bot-e/quarantine`, { body });
   await door.send('POST', `${LINE}/bots/bot-e/release`, { body });

@@ -90,7 +90,7 @@ test('is true of an answer of every route', async () => {
   const result = { testId: 'FAT.Probe', status: 'PASSED', measurements, attachments, duration: '1.5s' };
   await well('POST', `${LINE}/results`, { session: bot.name, leaseId: lease!.id, results: [result] });
   await all([`${LINE}/bots`, `${LINE}/bots/bot-1`, `${LINE}/jobs/${job.id}`, `${LINE}/jobs/${job.id}/why`]);
-  const completion = { code: 0, message: '', results: [], result: null };
+  const completion = { code: 0, message: '', results: [], unread: null, result: null };
   await bot.poll([{ id: lease!.id, state: 'COMPLETED', completion }]);
   await well('POST', `${LINE}/jobs/${job.id}/notes`, { note: 'seen' });
   await all([`${LINE}/jobs`, `${LINE}/jobs/${job.id}/results`, `${LINE}/jobs/${job.id}/watch`]);

@@ -49,7 +49,11 @@ const bot = async () => {
         leases: [
           lease.state === 'ACTIVE'
             ? { id: leaseId, state: 'ACTIVE' }
-            : { id: leaseId, state: 'COMPLETED', completion: { code: 0, message: '', results: [], result: null } },
+            : {
+                id: leaseId,
+                state: 'COMPLETED',
+                completion: { code: 0, message: '', results: [], unread: null, result: null },
+              },
         ],
       },
       { untilDeadlineMs: 1_000, signal: new AbortController().signal },
@@ -94,7 +98,7 @@ test('a job comes back as it was asked for, with what the farm adds, and a place
   });
   expect(json.enqueuedAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   const got = await door.send('GET', headers.location!);
-  expect(got.json).toEqual({ ...json, results: [] });
+  expect(got.json).toEqual({ ...json, results: [], resultsLeftOut: 0 });
 });
 
 test('a batch is enqueued in one go, and a bad one not at all', async () => {

@@ -43,7 +43,7 @@ test('a job is followed as Server-Sent Events to its end, and on from any of the
   const bot = await connect(door.home, 'bot-w', { duts: [board('W-1')] });
   const lease = bot.created.leases[0]!.id;
   await bot.poll([{ id: lease, state: 'ACTIVE' }]);
-  const completion = { code: 0, message: '', results: [], result: null };
+  const completion = { code: 0, message: '', results: [], unread: null, result: null };
   await bot.poll([{ id: lease, state: 'COMPLETED', completion }]);
   await reader.ended;
   expect(reader.text()).toMatch(/^retry: \d+\n\n/);

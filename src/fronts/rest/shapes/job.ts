@@ -83,7 +83,11 @@ export const job = z
     enqueuedAt: at,
     startedAt: at.nullable(),
     endedAt: at.nullable(),
-    results: z.array(testResult).optional().describe('Those that count of its last attempt, where one job is shown.'),
+    results: z
+      .array(testResult)
+      .optional()
+      .describe('Those that count of its last attempt, where one job is shown: the first 1 MiB of them.'),
+    resultsLeftOut: count.optional().describe('How many more there are: `/jobs/{id}/results` shows all.'),
   })
   .meta({ id: 'Job', description: 'One station to be run once.' });
 

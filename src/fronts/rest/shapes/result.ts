@@ -1,7 +1,7 @@
 /** Test results, and notes on them, as they are shown. */
 import { z } from 'zod';
 import type { TestStatus, Verdict } from '../../../core/verdict.ts';
-import { at, count, seconds, type Words } from './words.ts';
+import { at, count, nextPageToken, seconds, type Words } from './words.ts';
 
 export const verdict = z.enum({ PASSED: 'PASSED', FAILED: 'FAILED' } satisfies Words<Verdict>);
 
@@ -54,7 +54,11 @@ export const note = z
   .meta({ id: 'Note', description: "What a person wrote beside a job's results." });
 
 export const results = z
-  .strictObject({ results: z.array(storedResult), notes: z.array(note) })
+  .strictObject({
+    results: z.array(storedResult),
+    notes: z.array(note).describe('Only on the first page.'),
+    nextPageToken,
+  })
   .meta({ id: 'Results', description: 'The results of all attempts of a job, and the notes on them.' });
 
 export const reported = z

@@ -287,10 +287,14 @@ export interface Job {
   readonly endTime:
     | Timestamp
     | undefined;
-  /** The results of its last attempt. Only in GetJob and WatchJob. */
+  /** The results of its last attempt. Only in GetJob and WatchJob; of very large ones the first, which fit into one message. */
   readonly results: readonly TestResult[];
   /** What a foreign worker answered. */
-  readonly result: Any | undefined;
+  readonly result:
+    | Any
+    | undefined;
+  /** How many results of its last attempt are not among those above: ListTestResults tells all. */
+  readonly resultsLeftOut: number;
 }
 
 export interface Job_SerialsEntry {
@@ -549,6 +553,7 @@ function createBaseJob(): Job {
     endTime: undefined,
     results: [],
     result: undefined,
+    resultsLeftOut: 0,
   };
 }
 
@@ -636,6 +641,9 @@ export const Job: MessageFns<Job> = {
     }
     if (message.result !== undefined) {
       Any.encode(message.result, writer.uint32(258).fork()).join();
+    }
+    if (message.resultsLeftOut !== 0) {
+      writer.uint32(264).int32(message.resultsLeftOut);
     }
     return writer;
   },
@@ -864,6 +872,14 @@ export const Job: MessageFns<Job> = {
             message.result = Any.decode(reader, reader.uint32());
             continue;
           }
+          case 33: {
+            if (tag !== 264) {
+              break;
+            }
+
+            message.resultsLeftOut = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -964,6 +980,11 @@ export const Job: MessageFns<Job> = {
         ? object.results.map((e: any) => TestResult.fromJSON(e))
         : [],
       result: isSet(object.result) ? Any.fromJSON(object.result) : undefined,
+      resultsLeftOut: isSet(object.resultsLeftOut)
+        ? globalThis.Number(object.resultsLeftOut)
+        : isSet(object.results_left_out)
+        ? globalThis.Number(object.results_left_out)
+        : 0,
     };
   },
 
@@ -1052,6 +1073,9 @@ export const Job: MessageFns<Job> = {
     if (message.result !== undefined) {
       obj.result = Any.toJSON(message.result);
     }
+    if (message.resultsLeftOut !== 0) {
+      obj.resultsLeftOut = Math.round(message.resultsLeftOut);
+    }
     return obj;
   },
 
@@ -1116,6 +1140,7 @@ export const Job: MessageFns<Job> = {
     message.result = (object.result !== undefined && object.result !== null)
       ? Any.fromPartial(object.result)
       : undefined;
+    message.resultsLeftOut = object.resultsLeftOut ?? 0;
     return message;
   },
 };

@@ -30,7 +30,7 @@ export interface ReportTestResultsRequest {
   readonly session: string;
   /** The lease. */
   readonly leaseId: string;
-  /** At most 1,000. */
+  /** At most 5,000, and as many of one attempt (`limits.jobs.resultsMax`). */
   readonly results: readonly TestResult[];
 }
 
@@ -40,7 +40,7 @@ export interface ReportTestResultsResponse {
   readonly stored: number;
   /** Results that repeated one already stored. */
   readonly repeated: number;
-  /** Results that contradicted one already stored, and were kept as stale. */
+  /** Results that contradicted one already stored. They are kept as stale, up to `limits.jobs.staleResultsMax` of one attempt. */
   readonly stale: number;
   /** True when the lease is no longer open: the bot should stop working on it. */
   readonly fenced: boolean;
@@ -52,14 +52,20 @@ export interface ListTestResultsRequest {
   readonly instance: string;
   /** The job. */
   readonly jobId: bigint;
+  /** Most results of one page; as many as one message takes, at most 1,000, when 0. */
+  readonly pageSize: number;
+  /** From the answer before; empty for the first page. */
+  readonly pageToken: string;
 }
 
 /** See ListTestResults. */
 export interface ListTestResultsResponse {
   /** In the order in which they were stored. */
   readonly results: readonly StoredTestResult[];
-  /** In the order in which they were written. */
+  /** In the order in which they were written. Only on the first page. */
   readonly notes: readonly ResultNote[];
+  /** For the next page; empty when this is the last. */
+  readonly nextPageToken: string;
 }
 
 /** A stored result. */
@@ -321,7 +327,7 @@ export const ReportTestResultsResponse: MessageFns<ReportTestResultsResponse> = 
 };
 
 function createBaseListTestResultsRequest(): ListTestResultsRequest {
-  return { instance: "", jobId: 0n };
+  return { instance: "", jobId: 0n, pageSize: 0, pageToken: "" };
 }
 
 export const ListTestResultsRequest: MessageFns<ListTestResultsRequest> = {
@@ -334,6 +340,12 @@ export const ListTestResultsRequest: MessageFns<ListTestResultsRequest> = {
         throw new globalThis.Error("value provided for field message.jobId of type int64 too large");
       }
       writer.uint32(16).int64(message.jobId);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(24).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(34).string(message.pageToken);
     }
     return writer;
   },
@@ -367,6 +379,22 @@ export const ListTestResultsRequest: MessageFns<ListTestResultsRequest> = {
             message.jobId = reader.int64() as bigint;
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -383,6 +411,16 @@ export const ListTestResultsRequest: MessageFns<ListTestResultsRequest> = {
     return {
       instance: isSet(object.instance) ? globalThis.String(object.instance) : "",
       jobId: isSet(object.jobId) ? BigInt(object.jobId) : isSet(object.job_id) ? BigInt(object.job_id) : 0n,
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
     };
   },
 
@@ -394,6 +432,12 @@ export const ListTestResultsRequest: MessageFns<ListTestResultsRequest> = {
     if (message.jobId !== 0n) {
       obj.jobId = message.jobId.toString();
     }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
     return obj;
   },
 
@@ -404,12 +448,14 @@ export const ListTestResultsRequest: MessageFns<ListTestResultsRequest> = {
     const message = createBaseListTestResultsRequest() as any;
     message.instance = object.instance ?? "";
     message.jobId = (object.jobId !== undefined && object.jobId !== null) ? BigInt(object.jobId) : 0n;
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
     return message;
   },
 };
 
 function createBaseListTestResultsResponse(): ListTestResultsResponse {
-  return { results: [], notes: [] };
+  return { results: [], notes: [], nextPageToken: "" };
 }
 
 export const ListTestResultsResponse: MessageFns<ListTestResultsResponse> = {
@@ -419,6 +465,9 @@ export const ListTestResultsResponse: MessageFns<ListTestResultsResponse> = {
     }
     for (const v of message.notes) {
       ResultNote.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(26).string(message.nextPageToken);
     }
     return writer;
   },
@@ -452,6 +501,14 @@ export const ListTestResultsResponse: MessageFns<ListTestResultsResponse> = {
             message.notes.push(ResultNote.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -470,6 +527,11 @@ export const ListTestResultsResponse: MessageFns<ListTestResultsResponse> = {
         ? object.results.map((e: any) => StoredTestResult.fromJSON(e))
         : [],
       notes: globalThis.Array.isArray(object?.notes) ? object.notes.map((e: any) => ResultNote.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
     };
   },
 
@@ -481,6 +543,9 @@ export const ListTestResultsResponse: MessageFns<ListTestResultsResponse> = {
     if (message.notes?.length) {
       obj.notes = message.notes.map((e) => ResultNote.toJSON(e));
     }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
     return obj;
   },
 
@@ -491,6 +556,7 @@ export const ListTestResultsResponse: MessageFns<ListTestResultsResponse> = {
     const message = createBaseListTestResultsResponse() as any;
     message.results = object.results?.map((e) => StoredTestResult.fromPartial(e)) || [];
     message.notes = object.notes?.map((e) => ResultNote.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
     return message;
   },
 };
@@ -854,7 +920,8 @@ export type ResultsService = typeof ResultsService;
 export const ResultsService = {
   /**
    * Stores results of a running lease. A test's first result stands: repeating it is harmless, a different one is kept as
-   * stale and counted. Results for a lease that is no longer open change nothing and are counted as fenced.
+   * stale and counted. Results for a lease that is no longer open change nothing and are counted as fenced. When the attempt
+   * would have too many results, or too large ones, the call is refused (INVALID_ARGUMENT) and none is stored.
    */
   reportTestResults: {
     path: "/stationgrid.v1.Results/ReportTestResults" as const,
@@ -867,7 +934,7 @@ export const ResultsService = {
       Buffer.from(ReportTestResultsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReportTestResultsResponse => ReportTestResultsResponse.decode(value),
   },
-  /** Lists the results of a job, all attempts, and the notes on them. */
+  /** Lists the results of a job, all attempts, page by page, and the notes on them. */
   listTestResults: {
     path: "/stationgrid.v1.Results/ListTestResults" as const,
     requestStream: false as const,
@@ -898,10 +965,11 @@ export const ResultsService = {
 export interface ResultsServer extends UntypedServiceImplementation {
   /**
    * Stores results of a running lease. A test's first result stands: repeating it is harmless, a different one is kept as
-   * stale and counted. Results for a lease that is no longer open change nothing and are counted as fenced.
+   * stale and counted. Results for a lease that is no longer open change nothing and are counted as fenced. When the attempt
+   * would have too many results, or too large ones, the call is refused (INVALID_ARGUMENT) and none is stored.
    */
   reportTestResults: handleUnaryCall<ReportTestResultsRequest, ReportTestResultsResponse>;
-  /** Lists the results of a job, all attempts, and the notes on them. */
+  /** Lists the results of a job, all attempts, page by page, and the notes on them. */
   listTestResults: handleUnaryCall<ListTestResultsRequest, ListTestResultsResponse>;
   /**
    * Puts a note beside the results of a job. Nothing changes a result, and nothing changes a note. Repeating a job's last
@@ -913,7 +981,8 @@ export interface ResultsServer extends UntypedServiceImplementation {
 export interface ResultsClient extends Client {
   /**
    * Stores results of a running lease. A test's first result stands: repeating it is harmless, a different one is kept as
-   * stale and counted. Results for a lease that is no longer open change nothing and are counted as fenced.
+   * stale and counted. Results for a lease that is no longer open change nothing and are counted as fenced. When the attempt
+   * would have too many results, or too large ones, the call is refused (INVALID_ARGUMENT) and none is stored.
    */
   reportTestResults(
     request: ReportTestResultsRequest,
@@ -930,7 +999,7 @@ export interface ResultsClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ReportTestResultsResponse) => void,
   ): ClientUnaryCall;
-  /** Lists the results of a job, all attempts, and the notes on them. */
+  /** Lists the results of a job, all attempts, page by page, and the notes on them. */
   listTestResults(
     request: ListTestResultsRequest,
     callback: (error: ServiceError | null, response: ListTestResultsResponse) => void,
