@@ -219,15 +219,25 @@ function meet(book: LeaseBook, lease: Lease, read: Reader): void {
   else put(book, { stage: 'OFFERED', id: lease.id, work, handedBack: false }, { news: book.draining });
 }
 
-/** Offers become acceptances in the order in which they were listed, as far as there are slots. */
+/**
+ * Offers become acceptances in the order in which they were listed, as far as there are slots. One for a DUT on which something
+ * runs, or is being stopped, waits until that has ended, whatever the farm knows of it.
+ */
 function accept(book: LeaseBook): void {
   if (book.draining) return;
   for (const lease of book.leases.values()) {
-    if (lease.stage !== 'OFFERED') continue;
+    if (lease.stage !== 'OFFERED' || isDutBusy(book, lease.work)) continue;
     if (freeSlots(book) <= 0) return;
     put(book, { stage: 'ACCEPTED', id: lease.id, work: lease.work, told: false }, { news: true });
   }
 }
+
+const isDutBusy = (book: LeaseBook, { serials }: StationWork): boolean =>
+  [...book.leases.values()].some(
+    (other) =>
+      (other.stage === 'ACCEPTED' || other.stage === 'RUNNING' || other.stage === 'STOPPING') &&
+      Object.entries(serials).some(([name, value]) => other.work.serials[name] === value),
+  );
 
 /** Running work is to stop. Null when it does not run. */
 export function stop(book: LeaseBook, id: string, cause: StopCause): Order | null {

@@ -9,6 +9,8 @@ import type { Answer } from './transport.ts';
 
 /** A farm that answers so will answer so again: the results go with the completion. */
 const finalCodes: readonly number[] = [Code.UNIMPLEMENTED, Code.PERMISSION_DENIED];
+/** So does one that has answered this so often in a row: a session that is gone is another by then, so it is the results that it refuses. */
+const REFUSALS_MAX = 5;
 
 /** Reports the results of one lease while it runs. What is not known to have arrived stays in its hands. */
 export type ResultsReport = {
@@ -44,11 +46,13 @@ export function startResultsReport(options: ResultsReportOptions): ResultsReport
   async function pump(): Promise<void> {
     isPumping = true;
     let failures = 0;
+    let refusals = 0;
     while (!isDone()) {
       const batch = takeBatch(waiting, limits);
       const answer = await options.report(batch);
       if (answer.kind === 'answered') {
         failures = 0;
+        refusals = 0;
         waiting.splice(0, batch.length);
         if (!answer.reply.fenced) continue;
         gaveUp = true;
@@ -57,6 +61,8 @@ export function startResultsReport(options: ResultsReportOptions): ResultsReport
         gaveUp = true;
       } else {
         failures += 1;
+        refusals = answer.code === Code.INVALID_ARGUMENT ? refusals + 1 : 0;
+        if (refusals === REFUSALS_MAX) gaveUp = true;
         // Taken before the check: a finish that comes now must cut the wait, not sit it out.
         const next = bell.next();
         if (!isDone()) {
@@ -76,7 +82,10 @@ export function startResultsReport(options: ResultsReportOptions): ResultsReport
       finishing = true;
       bell.ring();
       await pumping;
-      return sizeOf(waiting) <= limits.completionBytesMax ? waiting : waiting.map(withoutLogs);
+      const fits = (results: readonly TestResult[]): boolean => sizeOf(results) <= limits.completionBytesMax;
+      if (fits(waiting)) return waiting;
+      const short = waiting.map(withoutLogs);
+      return fits(short) ? short : short.map(withoutMeasurements);
     },
   };
 }
@@ -97,3 +106,4 @@ const sizeOf = (results: readonly TestResult[]): number =>
 
 /** Only where the farm takes no reports at all: the verdict matters more than the log. */
 const withoutLogs = (result: TestResult): TestResult => ({ ...result, logsTail: '' });
+const withoutMeasurements = (result: TestResult): TestResult => ({ ...result, measurements: [] });

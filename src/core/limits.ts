@@ -91,7 +91,7 @@ export const limitTable = {
     testsMax: [1000, 'Tests of one station\'s work.'],
     resultsMax: [5000, 'Test results in one report, and of one attempt.'],
     resultBytesMax: [2 * MIB, 'One test result, as JSON.'],
-    resultsBytesMax: [16 * MIB, 'All test results of one attempt, as JSON, the stale ones too.'],
+    resultsBytesMax: [16 * MIB, 'All test results of one attempt that count, as JSON; its stale ones may have as much.'],
     staleResultsMax: [1000, 'Test results of one attempt that are kept as stale, beside those that count; later ones are only counted.'],
     measurementsMax: [10_000, 'Measurements of one test result.'],
     attachmentsMax: [256, 'Attachments named by one test result.'],

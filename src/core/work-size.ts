@@ -1,14 +1,20 @@
 /** How large a station's work is, stored and told: what a client sends as JSON can be several times that in a lease. */
-import type { StationWork } from './station-work.ts';
+import type { GrantedWork, StationWork } from './station-work.ts';
 import { bytesOf } from './text.ts';
 
-/** The larger of its two forms: JSON, and StationWork (stationgrid/v1/work.proto), whose arguments are a google.protobuf.Struct. */
-export const workBytes = (work: StationWork): number => {
-  const json = bytesOf(JSON.stringify(work));
-  const args = work.tests.reduce((sum, test) => sum + jsonBytes(test.args), 0);
-  const told = work.tests.reduce((sum, test) => sum + (test.args === null ? 0 : structBytes(test.args)), 0);
-  // All but the arguments is shorter there: it has numbers for names.
-  return Math.max(json, json - args + told);
+type Work = StationWork & Partial<Pick<GrantedWork, 'deviceData'>>;
+
+/** The larger of its two forms: JSON, and StationWork (stationgrid/v1/work.proto). */
+export const workBytes = (work: Work): number => jsonBytes(work) + excessBytes(work);
+
+/**
+ * How much larger it is told than stored, by what is a google.protobuf.Struct there: arguments, and the device record. All else is
+ * shorter, having numbers for names.
+ */
+export const excessBytes = ({ tests, deviceData }: Work): number => {
+  const structs = [...tests.map(({ args }) => args), deviceData ?? null].filter((fields) => fields !== null);
+  const excess = structs.reduce((sum, fields) => sum + structBytes(fields) - jsonBytes(fields), 0);
+  return Math.max(0, excess);
 };
 
 const jsonBytes = (value: unknown): number => bytesOf(JSON.stringify(value));

@@ -77,6 +77,9 @@ export const keepAlive = (farm: Pick<FarmSeams, 'limits'>, ledger: Ledger, lease
   ledger.changedLeases.add(lease);
 };
 
+/** For want of room nothing that failed is left out, waived or not. */
+const NONE: ReadonlySet<string> = new Set();
+
 /** First results stand, as a bot's do. */
 export const feedExternalJob = (
   { limits }: Pick<FarmSeams, 'limits'>,
@@ -84,7 +87,7 @@ export const feedExternalJob = (
   lease: LeaseRow,
   result: TestResult,
 ): void => {
-  const counts = keepResults(limits, ledger, { lease, owe: () => undefined }, [result], false);
+  const counts = keepResults(limits, ledger, { lease, owe: () => undefined, waivable: NONE }, [result], false);
   const { instance, jobId, botId, deviceId, id: leaseId } = lease;
   if (counts.stored === 0) return;
   const facts = { stored: counts.stored };

@@ -17,7 +17,13 @@ import type { GrantReport, Knows, SessionWrite } from './session-write.ts';
 import { keptTraceId, waitSpan } from './trace-job.ts';
 
 type Looking = Seeker & { readonly write: SessionWrite };
-type Granting = NewLease & { readonly sessionName: string } & Pick<SessionWrite, 'freeSinceMs' | 'heldBytes'>;
+type Granting = NewLease & {
+  readonly sessionName: string;
+  /** To its DUT. */
+  readonly isPinned: boolean;
+  /** Of foreign work. */
+  readonly payloadBytes: number;
+} & Pick<SessionWrite, 'freeSinceMs' | 'heldBytes'>;
 
 /** What is there for sessions that look, the jobs locked. */
 type Look = {
@@ -153,8 +159,7 @@ const write = async (
   const deviceIds = assignments.flatMap(({ deviceId }) => (deviceId === null ? [] : [deviceId]));
   const [jobs, records] = await Promise.all([readGrantable(db, jobIds), readDeviceRecords(db, deviceIds)]);
   const made = assignments.map((assignment) => newLease(farm, ledger, assignment, jobs, records));
-  const sizeOf = ({ jobId }: Granting): number => taskBytes(jobs.get(jobId)?.task);
-  const { leases, full } = fitting(made, sizeOf, farm.limits.session.workBytesMax);
+  const { leases, full } = fitting(made, farm.limits.session.workBytesMax);
   // A DUT that another replica leased in this moment leaves its grant out: the job stays in the queue.
   const written = await insertLeases(db, leases);
   const granted = new Map<string, number>();
@@ -171,32 +176,28 @@ const write = async (
 
 /**
  * Every answer tells a bot all its work, and clients take messages of a certain size only. Who holds nothing gets its first whatever
- * that has; who cannot have the next gets none that comes later, or a large one would wait for ever.
+ * that has. Who cannot have the next gets none after it that others could have as well, or a large one would wait for ever; what is
+ * for another of its DUTs alone waits for no other's.
  */
 const fitting = (
   made: readonly Granting[],
-  bytesOf: (lease: Granting) => number,
   bytesMax: number,
 ): { readonly leases: readonly Granting[]; readonly full: ReadonlySet<string> } => {
   const left = new Set<Granting>();
   const full = new Set<string>();
   for (const [session, own] of Map.groupBy(made, ({ sessionName }) => sessionName)) {
-    let bytes = own[0]?.heldBytes ?? 0;
-    if (bytes === 0 && own.length === 1) continue;
-    const end = own.findIndex((lease) => {
-      const before = bytes;
-      bytes += bytesOf(lease);
-      return before > 0 && bytes > bytesMax;
-    });
-    if (end === -1) continue;
-    full.add(session);
-    for (const lease of own.slice(end)) left.add(lease);
+    let held = own[0]?.heldBytes ?? 0;
+    if (held === 0 && own.length === 1) continue;
+    for (const lease of own) {
+      const bytes = lease.work === null ? lease.payloadBytes : workBytes(lease.work);
+      if ((held > 0 && held + bytes > bytesMax) || (full.has(session) && !lease.isPinned)) {
+        full.add(session);
+        left.add(lease);
+      } else held += bytes;
+    }
   }
   return { leases: made.filter((lease) => !left.has(lease)), full };
 };
-
-const taskBytes = (task: JobTask | undefined): number =>
-  task === undefined || task.work === null ? (task?.payloadBytes ?? 0) : workBytes(task.work);
 
 const newLease = (
   farm: FarmSeams,
@@ -227,6 +228,8 @@ const newLease = (
     gated: row.gateClearedUntil !== null,
     work: granted,
     lostAfterMs,
+    isPinned: row.deviceId !== null,
+    payloadBytes: task.payloadBytes,
     heldBytes: seeker.write.heldBytes,
     freeSinceMs: seeker.write.freeSinceMs,
   };

@@ -5,7 +5,7 @@ import { type LeaseRow, readLeases } from '../store/leases.ts';
 import { readResults } from '../store/test-results.ts';
 import type { Queryable } from '../store/transaction.ts';
 import type { FarmSeams } from './farm.ts';
-import { keep, repeats } from './keep-results.ts';
+import { keepStale, repeats } from './keep-results.ts';
 import { enterResult, type Ledger } from './ledger.ts';
 
 /** A completion as a bot reports it, through whichever of its sessions. */
@@ -41,18 +41,18 @@ export const keepLate = async (
       (result) =>
         !told.some((known) => known.leaseId === leaseId && known.testId === result.testId && repeats(known, result)),
     );
-    if (fresh.length > 0) keepStale(farm, ledger, lease, fresh);
+    if (fresh.length > 0) keepFresh(farm, ledger, lease, fresh);
   }
 };
 
-const keepStale = (
+const keepFresh = (
   { limits }: Pick<FarmSeams, 'limits'>,
   ledger: Ledger,
   lease: LeaseRow,
   results: Completion['results'],
 ): void => {
   const { instance, jobId, botId, deviceId } = lease;
-  const kept = results.filter((result) => keep(limits, ledger, lease, { result, stale: true }));
+  const kept = results.filter((result) => keepStale(limits, ledger, lease, result));
   ledger.tell.push((witness) => {
     witness.fenced('lease');
   });

@@ -1,5 +1,5 @@
 /** Puts test results on record: the one place that decides which count, which are stale, and which find no room. */
-import { findsRoom, noRoomFor, resultBytes } from '../core/result-room.ts';
+import { findsRoom, noRoomFor, type OnRecord, resultBytes } from '../core/result-room.ts';
 import type { Limits } from '../core/limits.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { type OwedCall, callOfResult } from '../core/shopfloor-call.ts';
@@ -20,14 +20,18 @@ export type Kept = ResultCounts & {
   readonly left: number;
 };
 
-/** Whose results they are, and where the calls go that they owe. */
-export type ResultsOf = { readonly lease: LeaseRow; readonly owe: (calls: readonly OwedCall[]) => void };
+/** Whose results they are, where the calls go that they owe, and the tests of which FAILED_AND_WAIVED counts as passed. */
+export type ResultsOf = {
+  readonly lease: LeaseRow;
+  readonly owe: (calls: readonly OwedCall[]) => void;
+  readonly waivable: ReadonlySet<string>;
+};
 
 /** First results stand and are owed to the shopfloor; contradictions and late ones are kept as stale. */
 export const keepResults = (
   limits: Limits,
   ledger: Ledger,
-  { lease, owe }: ResultsOf,
+  { lease, owe, waivable }: ResultsOf,
   results: readonly TestResult[],
   isLate: boolean,
 ): Kept => {
@@ -40,7 +44,9 @@ export const keepResults = (
       continue;
     }
     const stale = isLate || known !== undefined;
-    const isKept = keep(limits, ledger, lease, { result, stale });
+    // No verdict is better for want of room.
+    const isKept = (!stale && tipsVerdict(record, result, waivable)) || hasRoom(limits, record, { result, stale });
+    if (isKept) enter(ledger, lease, { result, stale });
     if (stale) counts.stale += 1;
     else if (!isKept) counts.left += 1;
     else {
@@ -51,7 +57,7 @@ export const keepResults = (
   return counts;
 };
 
-/** Why these cannot be taken from who may yet be told so; null: they can. Of a test that has one, none will count. */
+/** Why these cannot be taken from who may yet be told so; null: they can. What contradicts, and will not count, is no reason. */
 export const refusalOf = (
   limits: Limits,
   ledger: Ledger,
@@ -59,27 +65,31 @@ export const refusalOf = (
   results: readonly TestResult[],
 ): Refusal | null => {
   const record = recordOf(ledger, lease.id);
-  const fresh = new Map(
-    results.filter(({ testId }) => !record.standing.has(testId)).map((each) => [each.testId, each]),
-  );
+  const fresh = new Map<string, TestResult>();
+  for (const result of results) {
+    const { testId } = result;
+    if (!record.standing.has(testId) && !fresh.has(testId)) fresh.set(testId, result);
+  }
   return noRoomFor([...fresh.values()], sizeOf(record), limits);
 };
 
-/** False: there is no room for it. */
-export const keep = (
-  limits: Limits,
-  ledger: Ledger,
-  lease: LeaseRow,
-  { result, stale }: { readonly result: TestResult; readonly stale: boolean },
-): boolean => {
-  const record = recordOf(ledger, lease.id);
-  const bytes = resultBytes(result);
-  if (!findsRoom(sizeOf(record), { bytes, stale }, limits) && (stale || !tipsVerdict(record, result))) return false;
-  const { id: leaseId, jobId, attempt } = lease;
+/** Keeps what comes after the end. False: there is no room for it. */
+export const keepStale = (limits: Limits, ledger: Ledger, lease: LeaseRow, result: TestResult): boolean => {
+  const told = { result, stale: true };
+  if (!hasRoom(limits, recordOf(ledger, lease.id), told)) return false;
+  enter(ledger, lease, told);
+  return true;
+};
+
+type Told = { readonly result: TestResult; readonly stale: boolean };
+
+const hasRoom = (limits: Limits, record: AttemptRecord, { result, stale }: Told): boolean =>
+  findsRoom(sizeOf(record), { bytes: resultBytes(result), stale }, limits);
+
+const enter = (ledger: Ledger, { id: leaseId, jobId, attempt }: LeaseRow, { result, stale }: Told): void => {
   const { testId, status } = result;
   ledger.results.push({ jobId, leaseId, attempt, testId, status, stale, result });
-  enterResult(ledger, { leaseId, testId, status, stale, bytes, result });
-  return true;
+  enterResult(ledger, { leaseId, testId, status, stale, bytes: resultBytes(result), result });
 };
 
 /** What was said of the test before says the same. */
@@ -88,10 +98,14 @@ export const repeats = (known: StoredResult, result: TestResult): boolean => {
   return saysTheSame(known.result, result);
 };
 
-const sizeOf = ({ standing, stale, bytes }: AttemptRecord) => ({ standing: standing.size, stale, bytes });
+const sizeOf = ({ standing, standingBytes, stale, staleBytes }: AttemptRecord): OnRecord => ({
+  standing: { count: standing.size, bytes: standingBytes },
+  stale: { count: stale, bytes: staleBytes },
+});
 
-/** The first that is not good is kept whatever there is: no verdict is better for want of room. */
-const tipsVerdict = ({ standing }: AttemptRecord, { status }: TestResult): boolean =>
-  isBad(status) && ![...standing.values()].some((known) => known.status === status);
+/** The first that makes the verdict FAILED. */
+const tipsVerdict = ({ standing }: AttemptRecord, result: TestResult, waivable: ReadonlySet<string>): boolean =>
+  isBad(result, waivable) && ![...standing.values()].some((known) => isBad(known, waivable));
 
-const isBad = (status: TestResult['status']): boolean => status === 'FAILED' || status === 'FAILED_AND_WAIVED';
+const isBad = ({ testId, status }: Pick<TestResult, 'testId' | 'status'>, waivable: ReadonlySet<string>): boolean =>
+  status === 'FAILED' || (status === 'FAILED_AND_WAIVED' && !waivable.has(testId));

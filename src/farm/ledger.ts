@@ -20,9 +20,9 @@ import type { Tracer, Wake, Witness } from './farm.ts';
 export type AttemptRecord = {
   /** Those that stand, by test id, in the order in which they came. */
   readonly standing: Map<string, StoredResult>;
+  standingBytes: number;
   stale: number;
-  /** Of both, as JSON. */
-  bytes: number;
+  staleBytes: number;
 };
 
 export type Ledger = {
@@ -80,7 +80,7 @@ export const openLedger = (
 export const recordOf = ({ onRecord }: Ledger, leaseId: string): AttemptRecord => {
   const known = onRecord.get(leaseId);
   if (known !== undefined) return known;
-  const fresh: AttemptRecord = { standing: new Map(), stale: 0, bytes: 0 };
+  const fresh: AttemptRecord = { standing: new Map(), standingBytes: 0, stale: 0, staleBytes: 0 };
   onRecord.set(leaseId, fresh);
   return fresh;
 };
@@ -88,9 +88,13 @@ export const recordOf = ({ onRecord }: Ledger, leaseId: string): AttemptRecord =
 /** Counts it among those of its attempt. */
 export const enterResult = (ledger: Ledger, result: StoredResult): void => {
   const record = recordOf(ledger, result.leaseId);
-  record.bytes += result.bytes;
-  if (result.stale) record.stale += 1;
-  else record.standing.set(result.testId, result);
+  if (result.stale) {
+    record.stale += 1;
+    record.staleBytes += result.bytes;
+  } else {
+    record.standing.set(result.testId, result);
+    record.standingBytes += result.bytes;
+  }
 };
 
 /** The job of a lease; it was locked before the lease was. */

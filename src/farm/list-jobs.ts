@@ -2,6 +2,7 @@
 import { cursorOf, positionOf } from '../core/cursor.ts';
 import type { JobState } from '../core/job.ts';
 import { checkText } from '../core/text.ts';
+import { excessBytes } from '../core/work-size.ts';
 import { type JobFilter, readJobPage, readJobViews } from '../store/job-views.ts';
 import type { Farm } from './farm.ts';
 import { lineFor } from './instance.ts';
@@ -36,14 +37,22 @@ export const listJobs = async (farm: Farm, asked: JobsAsked): Promise<JobsPage> 
   const filter: JobFilter = { instance, station, route, serial, states: [...asked.states].sort() };
   const scope = ['jobs', instance, filter.states, station, route, serial];
   const found = await readJobPage(farm.pool, filter, { below: belowOf(scope, asked.pageToken), limit: size + 1 });
-  const ids = fitting(found.slice(0, size)).map(({ id }) => id);
-  const rows = await readJobViews(farm.pool, ids);
-  const jobs = ids.flatMap((id) => {
-    const row = rows.get(id);
-    return row === undefined ? [] : [toJobView(row)];
-  });
-  const last = ids.at(-1);
-  return { jobs, nextPageToken: last === undefined || ids.length === found.length ? '' : cursorOf(scope, [last]) };
+  const stored = fitting(found.slice(0, size));
+  const rows = await readJobViews(
+    farm.pool,
+    stored.map(({ id }) => id),
+  );
+  const shown = fitting(
+    stored.map(({ id, bytes }) => {
+      const row = rows.get(id);
+      return { id, row, bytes: bytes + (row === undefined || row.work === null ? 0 : excessBytes(row.work)) };
+    }),
+  );
+  const last = shown.at(-1);
+  return {
+    jobs: shown.flatMap(({ row }) => (row === undefined ? [] : [toJobView(row)])),
+    nextPageToken: last === undefined || shown.length === found.length ? '' : cursorOf(scope, [last.id]),
+  };
 };
 
 const belowOf = (scope: readonly unknown[], pageToken: string): number | null => {

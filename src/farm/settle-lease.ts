@@ -14,7 +14,7 @@ import type { JobRow } from '../store/jobs.ts';
 import type { LeaseRow } from '../store/leases.ts';
 import { advanceRoute, AWAITS_GATE } from './advance-route.ts';
 import type { FarmSeams } from './farm.ts';
-import { type Kept, keepResults } from './keep-results.ts';
+import { type Kept, keepResults, type ResultsOf } from './keep-results.ts';
 import { jobOf, type Ledger, moveJob, recordOf } from './ledger.ts';
 import { keptTraceId, leaseSpans, traceparentOfCall } from './trace-job.ts';
 
@@ -84,6 +84,8 @@ const attemptOf = (seams: SettleSeams, ledger: Ledger, lease: LeaseRow, tells = 
   };
 };
 
+const resultsOf = ({ lease, owe, rule: { waivable } }: Attempt): ResultsOf => ({ lease, owe, waivable });
+
 const bareRule = (lease: LeaseRow): StationRule => ({
   station: lease.station,
   mode: 'notify',
@@ -135,7 +137,8 @@ const close = (seams: SettleSeams, ledger: Ledger, attempt: Attempt, cell: Lease
   lease.closedAt = ledger.now;
   lease.closedReason = step.why;
   const completion = step.completion;
-  const kept = completion === null ? null : keepResults(seams.limits, ledger, attempt, completion.results, cell.stale);
+  const kept =
+    completion === null ? null : keepResults(seams.limits, ledger, resultsOf(attempt), completion.results, cell.stale);
   if (cell.means === 'REFUSED') refuse(job, lease);
   if (isExcused(ledger, attempt, cell)) job.attemptsMax += 1;
   const judged = cell.means === 'FINISHED' ? judgeAttempt(ledger, attempt, completion) : null;
@@ -200,7 +203,7 @@ export const reportResults = (
 ): Kept => {
   const attempt = attemptOf(seams, ledger, lease);
   if (lease.startedAt === null && lease.state === 'PENDING') settleLease(seams, ledger, lease, startedEarly);
-  const counts = keepResults(seams.limits, ledger, attempt, results, lease.state === 'CANCELLING');
+  const counts = keepResults(seams.limits, ledger, resultsOf(attempt), results, lease.state === 'CANCELLING');
   if (counts.stored > 0) {
     ledger.events.push(about('RESULTS_REPORTED', lease, { stored: counts.stored }));
     ledger.wakes.push({ kind: 'job', id: lease.jobId });

@@ -57,6 +57,7 @@ const take = (farm: Farm, ledger: Ledger, { session, leaseId, results }: Report)
   // Once it is asked to stop, what it says counts for nothing, and fills no room of what counts.
   const refusal = lease.state === 'CANCELLING' ? null : refusalOf(farm.limits, ledger, lease, results);
   if (refusal !== null) return refusal;
-  const { stored, repeated, stale } = reportResults(farm, ledger, lease, results);
-  return { stored, repeated, stale };
+  const { left, ...counts } = reportResults(farm, ledger, lease, results);
+  if (left > 0) throw new Error(`${String(left)} results of lease ${leaseId} found no room, and were not refused`);
+  return counts;
 };

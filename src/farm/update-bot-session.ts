@@ -134,8 +134,8 @@ const changeOf = async (
  * be an older word than the last report, if what carried it took its time or sent it twice.
  */
 const endsSettling = (session: Session, report: SessionReport, declared: Declared | null): boolean => {
-  if (!takesWork(report.self.status) || strangers(session, report) > 0) return false;
-  return session.unsettled || (declared !== null && report.leases.length === 0 && session.leases.size === 0);
+  const isNews = session.unsettled || declared !== null;
+  return isNews && takesWork(report.self.status) && strangers(session, report) === 0;
 };
 
 /** Leases that the bot shows and that are not its session's, as far as is remembered here: to be told so once. */

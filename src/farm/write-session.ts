@@ -89,7 +89,7 @@ export const follow = (
   }
   if (change.clearsErrors === true) session.erring = false;
   if (change.settles === true) session.unsettled = false;
-  if (search !== null) remember(home, session, search, { lookedAt, granted });
+  if (search !== null) remember(home, session, search, { lookedAt, granted, settles: change.settles === true });
 };
 
 /** What the look taught: cold hints go; a session that work waits for but that may not have it now rests a little. */
@@ -97,11 +97,12 @@ const remember = (
   home: Home,
   session: Session,
   search: Search,
-  found: { readonly lookedAt: number; readonly granted: GrantReport },
+  found: { readonly lookedAt: number; readonly granted: GrantReport; readonly settles: boolean },
 ): void => {
   const { lookedAt, granted } = found;
   if (granted.leases >= search.wanted) return;
-  if (granted.blockedBy !== null) {
+  // What has settled in this very commit was looked at before it had.
+  if (granted.blockedBy !== null && !found.settles) {
     session.barredUntilMs = home.clock.monotonicMs() + BARRED_MS;
     session.barredWhy = granted.blockedBy;
     session.freeSinceMs = null;

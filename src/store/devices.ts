@@ -104,11 +104,11 @@ const ONE_TRANSACTION_MS = 10_000;
 /** A DUT that should have settled longer ago than this counts as settled anyway; history before it is not read. */
 const SETTLED_WITHIN = `interval '1 day'`;
 
-/** Which of these have been left unclean, and not settled since. */
+/** Which of these settle now. */
 export const readSettling = async (db: Queryable, deviceIds: readonly number[]): Promise<ReadonlySet<number>> => {
   if (deviceIds.length === 0) return new Set();
   const { rows } = await db.query<{ id: number }>(
-    'select id from devices where id = any($1::bigint[]) and settling_until is not null order by id',
+    'select id from devices where id = any($1::bigint[]) and settling_until > farm_now() order by id',
     [deviceIds],
   );
   return new Set(rows.map(({ id }) => id));

@@ -39,7 +39,7 @@ export const readResults = async (
     `select lease_id as "leaseId", test_id as "testId", status, stale, octet_length(result::text) as bytes,
             case when test_id = any($3::text[]) then result end as result
      from test_results where lease_id = any($1::uuid[]) and at >= $2 order by id`,
-    [reported.map(({ id }) => id), earliest(reported.map(({ since }) => since)), told],
+    [reported.map(({ id }) => id), earliest(reported.map(({ since }) => since)), [...new Set(told)]],
   );
   return rows;
 };

@@ -141,6 +141,27 @@ test('work that is being stopped keeps its slot: the DUT is not free yet', () =>
   expect(tell(book)).toEqual(['L ACTIVE', 'M PENDING']);
 });
 
+test('an offer for a DUT on which another lease runs waits until that has stopped; one for another DUT does not', () => {
+  const on = (unit: string): StationWork =>
+    StationWork.create({ station: 'FAT', serials: { 'serials.mlb_serial_number': unit } });
+  const book = createLeaseBook(4);
+  const units = ['U1', 'U1', 'U2'];
+  const readNext = (): StationWork => on(units.shift()!);
+  settle(book, [offer('one')], readNext);
+  settle(book, [active('one')], readNext);
+  // The farm has lost the first, which its bot is about to find out.
+  settle(book, [offer('two'), offer('three')], readNext);
+  expect(tell(book)).toEqual(['one ACTIVE', 'two PENDING', 'three ACTIVE']);
+  expect(settle(book, [offer('two'), active('three')], readNext)).toMatchObject([
+    { kind: 'stop', id: 'one' },
+    { id: 'three' },
+  ]);
+  expect(tell(book)).toEqual(['one ACTIVE', 'two PENDING', 'three ACTIVE']);
+  ended(book, 'one', done);
+  settle(book, [offer('two'), active('three')], readNext);
+  expect(tell(book)).toEqual(['two ACTIVE', 'three ACTIVE']);
+});
+
 test('refuses what it cannot read, and says why', () => {
   const book = createLeaseBook(1);
   settle(book, [offer('L')], () => ({ code: 3, message: 'not for me', result: null }));

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import { defaultLimits, type Limits } from '../../bot/limits.ts';
 import { startResultsReport } from '../../bot/report-results.ts';
-import { TestResult, TestStatus } from '../../src/gen/stationgrid/v1/work.ts';
+import { Measurement, TestResult, TestStatus } from '../../src/gen/stationgrid/v1/work.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 const UNAVAILABLE = 14;
 const UNIMPLEMENTED = 12;
+const INVALID_ARGUMENT = 3;
 const result = (testId: string, logsTail = ''): TestResult =>
   TestResult.create({ testId, status: TestStatus.PASSED, logsTail });
 
@@ -77,4 +78,33 @@ test('a farm that takes no reports gets all results with the completion, without
   report.add(result('A', 'x'.repeat(100)));
   calls[0]!.answer(UNIMPLEMENTED);
   expect(await report.finish()).toEqual([result('A')]);
+});
+
+test('results that the farm refuses again and again go with the completion, without what makes them too long', async () => {
+  const { report, calls, clock } = startReport({ completionBytesMax: 60 });
+  const measurement = Measurement.create({ name: 'm', value: { $case: 'text', value: 'x'.repeat(100) } });
+  report.add({ ...result('A', 'x'.repeat(100)), measurements: [measurement] });
+  const finished = report.finish();
+  for (let refusals = 1; refusals < 5; refusals += 1) {
+    calls.at(-1)!.answer(INVALID_ARGUMENT);
+    await clock.untilSleepOf(200);
+    await clock.advance(200);
+  }
+  calls.at(-1)!.answer(INVALID_ARGUMENT);
+  expect(await finished).toEqual([result('A')]);
+  expect(calls).toHaveLength(5);
+});
+
+test('a refusal now and then, as of a session that is gone, is no reason to give up', async () => {
+  const { report, calls, clock } = startReport({ backoffMaxMs: 200 });
+  report.add(result('A'));
+  const codes = [INVALID_ARGUMENT, INVALID_ARGUMENT, INVALID_ARGUMENT, INVALID_ARGUMENT, UNAVAILABLE];
+  for (const code of [...codes, ...codes]) {
+    calls.at(-1)!.answer(code);
+    await clock.untilSleepOf(200);
+    await clock.advance(200);
+  }
+  calls.at(-1)!.answer();
+  await clock.advance(0);
+  expect(await report.finish()).toEqual([]);
 });

@@ -265,9 +265,27 @@ describe('a DUT that was left unclean', () => {
 
   it('has settled by the word of its bot at whichever replica', async () => {
     await runsOn('U1');
+    const next = await enqueueJob(home, jobRequest({ serials: mlb('U1') }));
     const back = await connect(home, 'b', { duts: [board('U1')] });
-    await back.poll([], { at: other });
+    expect(only(await back.park([], { at: other }))).toMatchObject({ jobId: next.id });
     expect(await settlingOf()).toEqual([null]);
+  });
+
+  it('has settled when its bot, which comes back and is not OK at first, says that it is: and gets what waits', async () => {
+    await runsOn('U1');
+    const next = await enqueueJob(home, jobRequest({ serials: mlb('U1') }));
+    const back = await connect(home, 'b', { duts: [board('U1')], status: 5 });
+    expect(only(await back.park([], { status: 1 }))).toMatchObject({ jobId: next.id });
+  });
+
+  it('has settled when its bot finds it later, while it works on another', async () => {
+    await runsOn('U1');
+    const other = await enqueueJob(home, jobRequest({ serials: mlb('U2') }));
+    const back = await connect(home, 'b', { duts: [board('U2')], capacity: 2 });
+    const { id, jobId } = only(back.created);
+    expect(jobId).toBe(other.id);
+    await back.poll([active(id)], { duts: [board('U2'), board('U1')] });
+    expect(await settlingOf()).toEqual([null, null]);
   });
 
   it('goes on settling when another bot that can reach it begins a session: the first may be running it still', async () => {

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { enqueueJob } from '../../src/farm/enqueue-job.ts';
-import { active, connect, done, openTestHome, stateOf, type TestHome } from '../support/bot-calls.ts';
+import { active, board, connect, done, openTestHome, stateOf, type TestHome } from '../support/bot-calls.ts';
 import { freshDatabase, type FreshDatabase } from '../support/database.ts';
-import { jobRequest, testWork } from '../support/job-requests.ts';
+import { jobRequest, mlb, testWork } from '../support/job-requests.ts';
 import { createManualClock, type ManualClock } from '../support/manual-clock.ts';
 
 let database: FreshDatabase;
@@ -62,4 +62,22 @@ test('a bot that holds nothing gets work of any size', async () => {
   const bot = await connect(tight, 'b', { capacity: 2 });
   expect(bot.created.leases).toHaveLength(1);
   await tight.settled();
+});
+
+test('what only another of its DUTs waits for is not held up by a large job', async () => {
+  const duts = ['U1', 'U2', 'U3', 'U4'].map(board);
+  const pinned = async (unit: string, bytes: number): Promise<number> => {
+    const [probe] = testWork('FAT').tests;
+    const tests = [{ ...probe!, args: { text: 'x'.repeat(bytes) } }];
+    const task = { kind: 'work', work: { station: 'FAT', tests } } as const;
+    return (await enqueueJob(home, jobRequest({ task, serials: mlb(unit) }))).id;
+  };
+  const ids = [await pinned('U1', 1020 * KIB), await pinned('U2', 1020 * KIB), await pinned('U3', 1020 * KIB)];
+  const bot = await connect(home, 'b', { capacity: 8, duts });
+  expect(bot.created.leases.map(({ jobId }) => jobId)).toEqual(ids.slice(0, 2));
+  const small = await pinned('U4', 10);
+  await clock.advance(10_000);
+  const shown = bot.created.leases.map(({ id }) => active(id));
+  await bot.poll(shown);
+  expect((await bot.poll(shown)).leases.map(({ jobId }) => jobId)).toEqual([...ids.slice(0, 2), small]);
 });

@@ -165,6 +165,19 @@ describe('listing jobs', () => {
     expect((await listJobs(farm, { ...asked, pageToken: page.nextPageToken })).jobs).toHaveLength(1);
   });
 
+  it('counts work as large as it is told: a list of numbers is several times what it is stored as', async () => {
+    const [probe] = testWork('NUMBERS').tests;
+    const tests = [{ ...probe!, args: { list: Array<number>(90_000).fill(1) } }];
+    const task = { kind: 'work', work: { station: 'NUMBERS', tests } } as const;
+    const jobs = await enqueueJobs(
+      farm,
+      [1, 2, 3, 4, 5].map(() => jobRequest({ station: 'NUMBERS', task })),
+    );
+    const asked = { instance, states: [], station: 'NUMBERS', route: null, serial: null, pageSize: 50, pageToken: '' };
+    expect((await listJobs(farm, asked)).jobs).toHaveLength(2);
+    expect(await all({ station: 'NUMBERS', pageSize: 50 })).toEqual(jobs.map(({ id }) => id).toReversed());
+  });
+
   it('refuses a token of another question, and a negative size', async () => {
     const asked = { instance, states: [], station: 'PAGED', route: null, serial: null, pageSize: 1, pageToken: '' };
     const { nextPageToken } = await listJobs(farm, asked);

@@ -7,6 +7,7 @@ import { reportTestResults } from '../../src/farm/report-test-results.ts';
 import { active, connect, done, only, openTestHome, type TestHome, testResult } from '../support/bot-calls.ts';
 import { freshDatabase, type FreshDatabase } from '../support/database.ts';
 import { allResults } from '../support/fleet.ts';
+import { testLine, testRule } from '../support/farm.ts';
 import { jobRequest } from '../support/job-requests.ts';
 
 let database: FreshDatabase;
@@ -88,6 +89,46 @@ describe('an attempt', () => {
       expect(await outcome()).toMatchObject({ verdict: 'FAILED', reason: expect.stringContaining(`e: ${status}`) });
     },
   );
+
+  it('is FAILED by a waived failure that is none of those that count, also when one that counts stands', async () => {
+    const anyStation = testRule({ waivable: new Set(['cosmetic']) });
+    const waiving = openTestHome({
+      database,
+      lines: [testLine({ anyStation })],
+      limits: { jobs: { resultsMax: 2 } },
+    });
+    const { bot, lease, outcome } = await running(waiving);
+    const waived = (testId: string) => testResult(testId, 'FAILED_AND_WAIVED');
+    await bot.poll([
+      done(lease, { results: [passed('probe'), waived('cosmetic'), waived('calibration'), passed('x')] }),
+    ]);
+    const reason = 'calibration: FAILED_AND_WAIVED, but not waivable';
+    expect(await outcome()).toMatchObject({ verdict: 'FAILED', reason });
+    await waiving.settled();
+  });
+
+  it('keeps contradictions beside what counts: they take none of its room', async () => {
+    const small = openTestHome({ database, limits: { jobs: { resultsBytesMax: 3000 } } });
+    const { report, kept } = await running(small);
+    await report(passed('probe'));
+    const large = (testId: string) => ({ ...testResult(testId, 'FAILED'), logsTail: 'x'.repeat(1500) });
+    expect(await report(large('probe'), large('a'))).toMatchObject({ stored: 1, stale: 1 });
+    // The first of two in one report counts, and is what there must be room for.
+    await expect(report(large('b'), passed('b'))).rejects.toMatchObject({ reason: 'RESULTS_TOO_BIG' });
+    expect(await report(passed('b'), large('b'))).toMatchObject({ stored: 1, stale: 1 });
+    expect(await kept()).toHaveLength(4);
+    await small.settled();
+  });
+
+  it('takes what repeats what it has, whatever the limits have become', async () => {
+    const { bot, lease, report } = await running();
+    await report(passed('a'), passed('b'), passed('c'));
+    await home.settled();
+    const strict = openTestHome({ database, limits: { jobs: { resultsMax: 1, resultsBytesMax: 10 } } });
+    const again = { session: bot.name, caller: null, leaseId: lease, results: [passed('a'), passed('b')] };
+    expect(await reportTestResults(strict, again)).toMatchObject({ stored: 0, repeated: 2 });
+    await strict.settled();
+  });
 
   it('FAILS when the results of its end cannot be read, whatever was reported before', async () => {
     const { bot, lease, report, outcome } = await running();

@@ -1,9 +1,10 @@
 /** From an event of Testlog on the wire to what the farm takes. Registration codes stay behind: both are kept, and shown. */
 import { fitResults } from '../../core/fit-results.ts';
+import { resultBytes } from '../../core/result-room.ts';
 import type { Limits } from '../../core/limits.ts';
 import type { Measurement, TestResult } from '../../core/test-result.ts';
 import { type KeptAttachments, storable, type ToldEvent } from '../../core/testlog.ts';
-import { checkName } from '../../core/text.ts';
+import { bytesOf, checkName } from '../../core/text.ts';
 import { redact, redactNamed, redactText } from '../../wire/redact.ts';
 import type { TestlogEvent, TestRun } from '../../wire/testlog.ts';
 
@@ -75,8 +76,21 @@ const toResult = (run: TestRun, kept: KeptAttachments, limits: Limits): TestResu
     durationMs: run.duration === undefined ? null : Math.max(0, Math.round(run.duration * 1000)),
     logsTail: '',
   };
-  return fitResults([told], limits)[0] ?? null;
+  const anySize = { ...limits, jobs: { ...limits.jobs, resultBytesMax: Infinity } };
+  const [result] = fitResults([told], anySize);
+  return result === undefined ? null : withRoom(result, limits.jobs.resultBytesMax);
 };
+
+/** With as many of its measurements as make it no larger. An attachment may be a stand-in: it counts with the longest hash and size. */
+const withRoom = (result: TestResult, bytesMax: number): TestResult => {
+  const bare = resultBytes({ ...result, measurements: [] }) + result.attachments.length * ATTACHMENT_GROWS_MAX;
+  let bytes = bare;
+  const end = result.measurements.findIndex((each) => (bytes += bytesOf(JSON.stringify(each)) + 1) > bytesMax);
+  return end === -1 ? result : { ...result, measurements: result.measurements.slice(0, end) };
+};
+
+/** A SHA-256 in hex, and as many digits as a number has. */
+const ATTACHMENT_GROWS_MAX = 64 + 16;
 
 const measurementsOf = (parameters: NonNullable<TestRun['parameters']>): readonly Measurement[] =>
   Object.entries(parameters).flatMap(([name, { type, data, valueUnit }]) =>

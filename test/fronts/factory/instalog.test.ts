@@ -437,3 +437,19 @@ test('the results that a run becomes have no registration codes either', () => {
     measurements: [{ value: '<redacted 4 chars>' }, { value: 5 }, { value: '<redacted 72 chars> V' }],
   });
 });
+
+test('a run with more measurements than a result may have bytes becomes one with as many as it may, and its word', () => {
+  const data = Array.from({ length: 2000 }, () => ({ textValue: 'x'.repeat(2000) }));
+  const attachments = { log: { path: 'a'.repeat(200), mimeType: 'text/plain' } };
+  const event = readTestlog(
+    testRun('u-large', { status: 'FAIL', parameters: { waveform: { type: 'measurement', data } }, attachments }),
+  );
+  if (event.kind === 'bad') throw new Error(event.why);
+  const told = (sha256: string, bytes: number) =>
+    toToldEvent(event.event, { log: { sha256, bytes, path: 'p' } }, defaultLimits).run?.result;
+  const judged = told('', 0);
+  expect(judged).toMatchObject({ status: 'FAILED' });
+  expect(judged!.measurements.length).toBeGreaterThan(900);
+  // As large as it was judged, when the attachments are there.
+  expect(told('f'.repeat(64), Number.MAX_SAFE_INTEGER)!.measurements).toHaveLength(judged!.measurements.length);
+});
