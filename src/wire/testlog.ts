@@ -6,9 +6,62 @@ const text = z.string();
 /** JSON has one kind of number; an integer does where a fraction may stand. */
 const number = z.number();
 
+const EMPTY = 'is empty; leave it out';
+
+const isRecord = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** No test has so many parameters, and no event so many keys. */
+const KEYS_MAX = 10_000;
+const tooMany = (keys: number): string => `has ${keys} keys; at most ${KEYS_MAX} are read`;
+
 const filled = <T extends z.ZodType>(values: T) =>
-  z.record(text, values).refine((record) => Object.keys(record).length > 0, 'is empty; leave it out');
-const listed = <T extends z.ZodType>(values: T) => z.array(values).min(1, 'is empty; leave it out');
+  z
+    .custom<Readonly<Record<string, unknown>>>(isRecord, 'Invalid input: expected an object')
+    .transform((record, context): Record<string, z.output<T>> => {
+      const keys = Object.keys(record).length;
+      if (keys === 0 || keys > KEYS_MAX) {
+        context.addIssue({ code: 'custom', message: keys === 0 ? EMPTY : tooMany(keys) });
+        return z.NEVER;
+      }
+      const read = readEach(values, Object.entries(record), context);
+      return read === null ? z.NEVER : Object.fromEntries(read);
+    });
+const listed = <T extends z.ZodType>(values: T) =>
+  z
+    .array(z.unknown())
+    .min(1, EMPTY)
+    .transform((list, context): z.output<T>[] => {
+      const read = readEach(values, list.entries(), context);
+      return read === null ? z.NEVER : read.map(([, value]) => value);
+    });
+
+/** Keys that it says there are none of. */
+const keysUnknownTo = (issue: z.core.$ZodIssue): readonly unknown[] => {
+  if (issue.code === 'unrecognized_keys') return issue.keys;
+  const keys: unknown = issue.code === 'custom' ? issue.params?.['keys'] : null;
+  return Array.isArray(keys) ? keys : [];
+};
+
+/** The first that is wrong ends it: an event has room for a million, and each would be told at length. */
+const readEach = <K extends string | number, T extends z.ZodType>(
+  values: T,
+  entries: Iterable<readonly [K, unknown]>,
+  context: z.RefinementCtx,
+): (readonly [K, z.output<T>])[] | null => {
+  const read: (readonly [K, z.output<T>])[] = [];
+  for (const [key, value] of entries) {
+    const one = values.safeParse(value);
+    if (!one.success) {
+      for (const issue of one.error.issues) {
+        const params = { keys: keysUnknownTo(issue) };
+        context.addIssue({ code: 'custom', message: issue.message, path: [key, ...issue.path], params });
+      }
+      return null;
+    }
+    read.push([key, one.data]);
+  }
+  return read;
+};
 
 const common = {
   uuid: text.min(1, 'is empty'),
@@ -126,14 +179,24 @@ export type TestlogRead =
 const ISSUES_MAX = 5;
 
 export const readTestlog = (payload: Readonly<Record<string, unknown>>): TestlogRead => {
+  const keys = Object.keys(payload).length;
+  if (keys > KEYS_MAX) return bad([`\`the event\` ${tooMany(keys)}`]);
   const read = station.safeParse(upgradeTestlog(withoutHidden(payload)));
-  if (read.success) return { kind: 'event', event: read.data };
-  const issues = read.error.issues.slice(0, ISSUES_MAX).flatMap(({ path, message, ...issue }) => {
-    const where = path.map(String).join('.');
-    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `there is no \`${joined(where, key)}\``);
-    return [`\`${where === '' ? 'the event' : where}\` ${message.replace(/^Invalid input: /, ': ')}`];
-  });
-  return { kind: 'bad', why: `The event is not of Testlog ${CURRENT}: ${issues.join('; ')}.` };
+  return read.success
+    ? { kind: 'event', event: read.data }
+    : bad(read.error.issues.slice(0, ISSUES_MAX).flatMap(wordsOf));
+};
+
+const bad = (issues: readonly string[]): TestlogRead => ({
+  kind: 'bad',
+  why: `The event is not of Testlog ${CURRENT}: ${issues.join('; ')}.`,
+});
+
+const wordsOf = (issue: z.core.$ZodIssue): readonly string[] => {
+  const where = issue.path.map(String).join('.');
+  const unknown = keysUnknownTo(issue).slice(0, ISSUES_MAX);
+  if (unknown.length > 0) return unknown.map((key) => `there is no \`${joined(where, String(key))}\``);
+  return [`\`${where === '' ? 'the event' : where}\` ${issue.message.replace(/^Invalid input: /, ': ')}`];
 };
 
 const joined = (where: string, key: string): string => (where === '' ? key : `${where}.${key}`);

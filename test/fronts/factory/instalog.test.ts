@@ -453,3 +453,35 @@ test('a run with more measurements than a result may have bytes becomes one with
   // As large as it was judged, when the attachments are there.
   expect(told('f'.repeat(64), Number.MAX_SAFE_INTEGER)!.measurements).toHaveLength(judged!.measurements.length);
 });
+
+test.each([
+  [
+    'a list',
+    { parameters: { p: { type: 'measurement', data: Array(500_000).fill(0) } } },
+    '`parameters.p.data.0` : expected',
+  ],
+  ['a list of objects', { failures: Array(300_000).fill({ more: 1 }) }, '`failures.0.code` : expected string'],
+  [
+    'a record',
+    { serialNumbers: Object.fromEntries(names(200_000, 1)) },
+    '`serialNumbers` has 200000 keys; at most 10000',
+  ],
+  ['the event itself', Object.fromEntries(names(200_000, 1)), 'keys; at most 10000 are read'],
+  [
+    'a few keys more',
+    { parameters: { p: { type: 'argument', data: [{ textValue: 'x', more: 1 }] } } },
+    'no `parameters.p.data.0.more`',
+  ],
+])('of %s full of what is wrong the first is told', (_what, wrong, words) => {
+  const read = readTestlog(testRun('u-wrong', wrong));
+  expect(read).toMatchObject({ kind: 'bad', why: expect.stringContaining(words) });
+  expect(JSON.stringify(read).length).toBeLessThan(500);
+});
+
+test('a record may have ten thousand keys', () => {
+  expect(readTestlog(testRun('u-many', { serialNumbers: Object.fromEntries(names(10_000, 'x')) })).kind).toBe('event');
+});
+
+function names<T>(count: number, value: T): [string, T][] {
+  return Array.from({ length: count }, (_, index) => [`k${index}`, value]);
+}

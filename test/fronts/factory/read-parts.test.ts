@@ -59,7 +59,7 @@ afterEach(() => {
 const send = async (pieces: readonly Buffer[], type = 'multipart/form-data; boundary=B'): Promise<unknown> => {
   const { port } = server.address() as AddressInfo;
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-  const said = text(socket);
+  const said = answerOf(socket);
   const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
   const head = `POST / HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n`;
   let sent = 0;
@@ -74,6 +74,17 @@ const send = async (pieces: readonly Buffer[], type = 'multipart/form-data; boun
   }
   const answer = await said;
   return JSON.parse(answer.slice(answer.indexOf('{'), answer.lastIndexOf('}') + 1));
+};
+
+/** Up to its end, which is not that of the connection where the answer came before all was sent. */
+const answerOf = async (socket: Socket): Promise<string> => {
+  let answer = '';
+  for await (const piece of socket.setEncoding('utf8')) {
+    answer += String(piece);
+    const [head = '', body] = answer.split('\r\n\r\n');
+    if (body?.length === Number(/^content-length: (\d+)$/im.exec(head)?.[1])) break;
+  }
+  return answer;
 };
 
 const part = (name: string, value: string, more = ''): string =>
