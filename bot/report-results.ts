@@ -9,8 +9,8 @@ import type { Answer } from './transport.ts';
 
 /** A farm that answers so will answer so again: the results go with the completion. */
 const finalCodes: readonly number[] = [Code.UNIMPLEMENTED, Code.PERMISSION_DENIED];
-/** So does one that has answered this so often in a row: a session that is gone is another by then, so it is the results that it refuses. */
-const REFUSALS_MAX = 5;
+/** So often in a row it may be the session that a farm refuses, which is another within a minute. After that it is the results. */
+const REFUSALS_MAX = 12;
 
 /** Reports the results of one lease while it runs. What is not known to have arrived stays in its hands. */
 export type ResultsReport = {
@@ -47,12 +47,14 @@ export function startResultsReport(options: ResultsReportOptions): ResultsReport
     isPumping = true;
     let failures = 0;
     let refusals = 0;
+    let isAlone = false;
     while (!isDone()) {
-      const batch = takeBatch(waiting, limits);
+      const batch = takeBatch(isAlone ? waiting.slice(0, 1) : waiting, limits);
       const answer = await options.report(batch);
       if (answer.kind === 'answered') {
         failures = 0;
         refusals = 0;
+        isAlone = false;
         waiting.splice(0, batch.length);
         if (!answer.reply.fenced) continue;
         gaveUp = true;
@@ -62,7 +64,13 @@ export function startResultsReport(options: ResultsReportOptions): ResultsReport
       } else {
         failures += 1;
         refusals = answer.code === Code.INVALID_ARGUMENT ? refusals + 1 : 0;
-        if (refusals === REFUSALS_MAX) gaveUp = true;
+        if (refusals >= REFUSALS_MAX) {
+          // Only the culprit suffers, and what matters of it is its verdict.
+          const [first] = batch;
+          if (batch.length > 1) isAlone = true;
+          else if (first !== undefined && !isBare(first)) waiting[0] = bare(first);
+          else gaveUp = true;
+        }
         // Taken before the check: a finish that comes now must cut the wait, not sit it out.
         const next = bell.next();
         if (!isDone()) {
@@ -85,7 +93,7 @@ export function startResultsReport(options: ResultsReportOptions): ResultsReport
       const fits = (results: readonly TestResult[]): boolean => sizeOf(results) <= limits.completionBytesMax;
       if (fits(waiting)) return waiting;
       const short = waiting.map(withoutLogs);
-      return fits(short) ? short : short.map(withoutMeasurements);
+      return fits(short) ? short : short.map(bare);
     },
   };
 }
@@ -106,4 +114,6 @@ const sizeOf = (results: readonly TestResult[]): number =>
 
 /** Only where the farm takes no reports at all: the verdict matters more than the log. */
 const withoutLogs = (result: TestResult): TestResult => ({ ...result, logsTail: '' });
-const withoutMeasurements = (result: TestResult): TestResult => ({ ...result, measurements: [] });
+const bare = (result: TestResult): TestResult => ({ ...withoutLogs(result), measurements: [], attachments: [] });
+const isBare = ({ logsTail, measurements, attachments }: TestResult): boolean =>
+  logsTail === '' && measurements.length + attachments.length === 0;

@@ -42,7 +42,10 @@ export async function runLease(run: LeaseRun): Promise<Completion> {
   const report = startResultsReport({
     report: (results) => {
       const bounds = { deadlineMs: limits.callMs, signal };
-      return run.transport.reportTestResults({ session: run.session() ?? '', leaseId: id, results }, bounds);
+      const session = run.session();
+      return session === null
+        ? Promise.resolve({ kind: 'failed', code: Code.UNAVAILABLE, message: 'the bot has no session just now' })
+        : run.transport.reportTestResults({ session, leaseId: id, results }, bounds);
     },
     ...{ onFenced, signal, clock, random, limits },
   });

@@ -9,8 +9,7 @@ import { insertLeases, type LeaseRow, lockOpenLeases } from '../store/leases.ts'
 import type { Queryable } from '../store/transaction.ts';
 import type { FarmSeams } from './farm.ts';
 import { type Ledger, moveJob, tallyJob } from './ledger.ts';
-import { keepResults } from './keep-results.ts';
-import { settleLease } from './settle-lease.ts';
+import { keepUntold, noteResults, settleLease } from './settle-lease.ts';
 
 export type ExternalJob = {
   readonly instance: string;
@@ -77,22 +76,9 @@ export const keepAlive = (farm: Pick<FarmSeams, 'limits'>, ledger: Ledger, lease
   ledger.changedLeases.add(lease);
 };
 
-/** For want of room nothing that failed is left out, waived or not. */
-const NONE: ReadonlySet<string> = new Set();
-
 /** First results stand, as a bot's do. */
-export const feedExternalJob = (
-  { limits }: Pick<FarmSeams, 'limits'>,
-  ledger: Ledger,
-  lease: LeaseRow,
-  result: TestResult,
-): void => {
-  const counts = keepResults(limits, ledger, { lease, owe: () => undefined, waivable: NONE }, [result], false);
-  const { instance, jobId, botId, deviceId, id: leaseId } = lease;
-  if (counts.stored === 0) return;
-  const facts = { stored: counts.stored };
-  ledger.events.push(farmEvent('RESULTS_REPORTED', instance, { jobId, leaseId, botId, deviceId, facts }));
-  ledger.wakes.push({ kind: 'job', id: jobId });
+export const feedExternalJob = (farm: FarmSeams, ledger: Ledger, lease: LeaseRow, result: TestResult): void => {
+  noteResults(ledger, lease, keepUntold(farm, ledger, lease, [result]));
 };
 
 /** By the DUT's own word, which is a result of the station itself. The verdict is the farm's, as ever. */

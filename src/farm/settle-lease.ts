@@ -204,12 +204,19 @@ export const reportResults = (
   const attempt = attemptOf(seams, ledger, lease);
   if (lease.startedAt === null && lease.state === 'PENDING') settleLease(seams, ledger, lease, startedEarly);
   const counts = keepResults(seams.limits, ledger, resultsOf(attempt), results, lease.state === 'CANCELLING');
-  if (counts.stored > 0) {
-    ledger.events.push(about('RESULTS_REPORTED', lease, { stored: counts.stored }));
-    ledger.wakes.push({ kind: 'job', id: lease.jobId });
-  }
+  noteResults(ledger, lease, counts);
   return counts;
 };
+
+export const noteResults = (ledger: Ledger, lease: LeaseRow, { stored, left }: Kept): void => {
+  if (stored + left === 0) return;
+  ledger.events.push(about('RESULTS_REPORTED', lease, left === 0 ? { stored } : { stored, resultsLeftOut: left }));
+  ledger.wakes.push({ kind: 'job', id: lease.jobId });
+};
+
+/** Of work whose holder tells the shopfloor of its results itself. */
+export const keepUntold = (seams: SettleSeams, ledger: Ledger, lease: LeaseRow, results: readonly TestResult[]): Kept =>
+  keepResults(seams.limits, ledger, resultsOf(attemptOf(seams, ledger, lease, false)), results, false);
 
 /** Results can overtake the update that says ACTIVE; a bot that has results has started. */
 const startedEarly: LeaseStep = { event: 'SHOWN_ACTIVE', why: 'reported results', completion: null };

@@ -4,6 +4,8 @@
  * is put aside, and delays nothing else.
  */
 import { createHash } from 'node:crypto';
+import { resultBytes } from '../core/result-room.ts';
+import type { TestResult } from '../core/test-result.ts';
 import type { BadEvent, ToldEvent } from '../core/testlog.ts';
 import { isOfStation } from '../core/testlog.ts';
 import { findDevices } from '../store/devices.ts';
@@ -25,7 +27,7 @@ import { type Queryable, sqlState } from '../store/transaction.ts';
 import { feedExternalJob } from './external-job.ts';
 import { type Farm, transact } from './farm.ts';
 import { knowDut } from './know-dut.ts';
-import { announce, type Ledger, openLedger, writeLedger } from './ledger.ts';
+import { announce, type Ledger, openLedger, recordOf, writeLedger } from './ledger.ts';
 import { reportResults } from './settle-lease.ts';
 
 export type TestlogBatch = Origin & { readonly events: readonly ToldEvent[]; readonly bad: readonly BadEvent[] };
@@ -131,11 +133,18 @@ const attach = async (
     // It has ended while its lock was waited for.
     if (lease === undefined) continue;
     // A DUT that calls the shopfloor itself tells it of this test, too: the farm must not tell it a second time.
-    if (ran.isExternal) feedExternalJob(farm, ledger, lease, result);
-    else reportResults(farm, ledger, lease, [result]);
+    const told = modest(farm, ledger, lease.id, result);
+    if (ran.isExternal) feedExternalJob(farm, ledger, lease, told);
+    else reportResults(farm, ledger, lease, [told]);
     attached.push({ testRunId: run.testRunId, jobId: ran.jobId, leaseId: ran.leaseId });
   }
   await attachRuns(db, instance, attached);
   await writeLedger(db, ledger);
   return ledger;
 };
+
+/** Measurements of logs take half of the room of an attempt at most; beyond it the event alone has them. */
+const modest = ({ limits }: Farm, ledger: Ledger, leaseId: string, result: TestResult): TestResult =>
+  recordOf(ledger, leaseId).standingBytes + resultBytes(result) <= limits.jobs.resultsBytesMax / 2
+    ? result
+    : { ...result, measurements: [] };

@@ -89,6 +89,8 @@ export const follow = (
   }
   if (change.clearsErrors === true) session.erring = false;
   if (change.settles === true) session.unsettled = false;
+  // One of its DUTs that is news may settle, and this report could not say that it does not run the lost lease there.
+  else if (declared !== null) session.unsettled = true;
   if (search !== null) remember(home, session, search, { lookedAt, granted, settles: change.settles === true });
 };
 
@@ -100,9 +102,9 @@ const remember = (
   found: { readonly lookedAt: number; readonly granted: GrantReport; readonly settles: boolean },
 ): void => {
   const { lookedAt, granted } = found;
-  if (granted.leases >= search.wanted) return;
-  // What has settled in this very commit was looked at before it had.
-  if (granted.blockedBy !== null && !found.settles) {
+  // What has settled in this very commit was looked at before it had: it is looked at again.
+  if (granted.leases >= search.wanted || found.settles) return;
+  if (granted.blockedBy !== null) {
     session.barredUntilMs = home.clock.monotonicMs() + BARRED_MS;
     session.barredWhy = granted.blockedBy;
     session.freeSinceMs = null;

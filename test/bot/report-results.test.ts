@@ -11,7 +11,7 @@ const result = (testId: string, logsTail = ''): TestResult =>
   TestResult.create({ testId, status: TestStatus.PASSED, logsTail });
 
 function startReport(limits: Partial<Limits> = {}) {
-  const calls: { ids: string[]; answer: (code?: number) => void }[] = [];
+  const calls: { ids: string[]; results: readonly TestResult[]; answer: (code?: number) => void }[] = [];
   const clock = createManualClock();
   const report = startResultsReport({
     report: (results) =>
@@ -19,7 +19,7 @@ function startReport(limits: Partial<Limits> = {}) {
         const reply = { stored: results.length, repeated: 0, stale: 0, fenced: false };
         const answer = (code?: number): void =>
           resolve(code === undefined ? { kind: 'answered', reply } : { kind: 'failed', code, message: '' });
-        calls.push({ ids: results.map(({ testId }) => testId), answer });
+        calls.push({ ids: results.map(({ testId }) => testId), results, answer });
       }),
     ...{ onFenced: () => undefined, signal: new AbortController().signal, clock, random: () => 0 },
     limits: { ...defaultLimits, ...limits },
@@ -80,27 +80,55 @@ test('a farm that takes no reports gets all results with the completion, without
   expect(await report.finish()).toEqual([result('A')]);
 });
 
-test('results that the farm refuses again and again go with the completion, without what makes them too long', async () => {
-  const { report, calls, clock } = startReport({ completionBytesMax: 60 });
-  const measurement = Measurement.create({ name: 'm', value: { $case: 'text', value: 'x'.repeat(100) } });
-  report.add({ ...result('A', 'x'.repeat(100)), measurements: [measurement] });
-  const finished = report.finish();
-  for (let refusals = 1; refusals < 5; refusals += 1) {
+const refused = async ({ calls, clock }: ReturnType<typeof startReport>, times: number): Promise<void> => {
+  for (let time = 1; time <= times; time += 1) {
     calls.at(-1)!.answer(INVALID_ARGUMENT);
     await clock.untilSleepOf(200);
     await clock.advance(200);
   }
+};
+
+test('of results that the farm refuses again and again only the culprit goes without what makes it too long', async () => {
+  const started = startReport({ backoffMaxMs: 200 });
+  const { report, calls, clock } = started;
+  report.add(result('A'));
+  const measurement = Measurement.create({ name: 'm', value: { $case: 'text', value: 'x'.repeat(100) } });
+  report.add({ ...result('B', 'x'.repeat(100)), measurements: [measurement] });
+  report.add(result('C'));
+  calls[0]!.answer();
+  await clock.advance(0);
+  // Together, until it is sure that it is no session that is refused; then one by one.
+  await refused(started, 12);
+  expect(calls.at(-1)!.ids).toEqual(['B']);
+  await refused(started, 1);
+  expect(calls.at(-1)!).toMatchObject({ ids: ['B'], results: [result('B')] });
+  calls.at(-1)!.answer();
+  await clock.advance(0);
+  expect(calls.at(-1)!.ids).toEqual(['C']);
+  calls.at(-1)!.answer();
+  await clock.advance(0);
+  expect(await report.finish()).toEqual([]);
+});
+
+test('results that the farm refuses for ever go with the completion, with nothing that makes them too long', async () => {
+  const started = startReport({ backoffMaxMs: 200, completionBytesMax: 60 });
+  const { report, calls } = started;
+  for (const id of ['A', 'B', 'C']) report.add(result(id, 'x'.repeat(100)));
+  const finished = report.finish();
+  calls[0]!.answer();
+  await expect.poll(() => calls.length).toBe(2);
+  await refused(started, 13);
   calls.at(-1)!.answer(INVALID_ARGUMENT);
-  expect(await finished).toEqual([result('A')]);
-  expect(calls).toHaveLength(5);
+  expect(await finished).toEqual([result('B'), result('C')]);
 });
 
 test('a refusal now and then, as of a session that is gone, is no reason to give up', async () => {
-  const { report, calls, clock } = startReport({ backoffMaxMs: 200 });
+  const started = startReport({ backoffMaxMs: 200 });
+  const { report, calls, clock } = started;
   report.add(result('A'));
-  const codes = [INVALID_ARGUMENT, INVALID_ARGUMENT, INVALID_ARGUMENT, INVALID_ARGUMENT, UNAVAILABLE];
-  for (const code of [...codes, ...codes]) {
-    calls.at(-1)!.answer(code);
+  for (let time = 0; time < 2; time += 1) {
+    await refused(started, 11);
+    calls.at(-1)!.answer(UNAVAILABLE);
     await clock.untilSleepOf(200);
     await clock.advance(200);
   }

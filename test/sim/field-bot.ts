@@ -19,6 +19,8 @@ type Held = {
   stage: 'offered' | 'running' | 'ended' | 'ignored';
   /** The farm has shown it as ACTIVE. */
   isKnown: boolean;
+  /** What runs on a unit; null: nothing does. */
+  run: { readonly end: () => void } | null;
   /** As it goes out; null until the work has ended. */
   lease: Lease | null;
 };
@@ -98,7 +100,7 @@ class FieldBot {
 
   #meet(id: string, work: StationWork): void {
     const { prng } = this.#parts;
-    const held: Held = { id, work, stage: 'offered', isKnown: false, lease: null };
+    const held: Held = { id, work, stage: 'offered', isKnown: false, run: null, lease: null };
     this.#held.set(id, held);
     const drawn = prng.random();
     if (drawn < 0.06) held.stage = 'ignored';
@@ -120,7 +122,7 @@ class FieldBot {
     const [first] = work.tests;
     const what = `${String(first?.args?.['job'])} attempt ${work.attempt}`;
     const isKnown = (): boolean => held.isKnown;
-    const run = board === undefined ? null : fixtures.begin(this.#life, { board, by: name, what, isKnown });
+    if (board !== undefined) held.run = fixtures.begin(this.#life, { board, by: name, what, isKnown });
     const results: TestResult[] = [];
     for (const { testId, args } of work.tests) {
       await this.#life.clock.sleep(Math.min(30_000, Number(args?.['durationMs'])));
@@ -132,8 +134,6 @@ class FieldBot {
       // The farm has its word. At the end some say otherwise all the same.
       results.push(isKept && prng.chance(bot.habits.fickle) ? turned(result) : result);
     }
-    run?.end();
-    if (held.lease !== null) return;
     this.#end(held, completed(id, results));
   }
 
@@ -145,7 +145,9 @@ class FieldBot {
     return answer.kind === 'answered' && !answer.reply.fenced;
   }
 
+  /** Whatever else it does wrong, it says so of nothing that runs on. */
   #end(held: Held, lease: Lease): void {
+    held.run?.end();
     if (held.lease !== null) return;
     held.stage = 'ended';
     held.lease = lease;

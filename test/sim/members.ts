@@ -16,20 +16,18 @@ const bearerOf = (member: string): string => `simulated.${member}.unsigned`;
 
 export const shownBy = (member: Member): Credentials => ({ ...NO_CREDENTIALS, bearer: bearerOf(member) });
 
-/** Theirs never end. */
-const ALWAYS = new AbortController().signal;
-
-const known = new Map<string, Known>(
+const principals = new Map<string, Known['principal']>(
   Object.entries(ROLES).map(([name, role]) => {
     const grants: readonly Grant[] = [{ instance: '*', role }];
-    return [bearerOf(name), { principal: { kind: 'member', name: `member:${name}`, grants }, until: ALWAYS }];
+    return [bearerOf(name), { kind: 'member', name: `member:${name}`, grants }];
   }),
 );
 
 /** In the place of the reader of JWTs (src/identity/jwt.ts). */
 export const memberOf = (bearer: string): Promise<Known> => {
-  const member = known.get(bearer);
-  return member === undefined
+  const principal = principals.get(bearer);
+  // Theirs never end. Each call has a signal of its own: what a killed replica has hung on one must not outlive its world.
+  return principal === undefined
     ? Promise.reject(new Refusal('UNAUTHENTICATED', 'JWT_UNKNOWN', 'No member of the simulated farm has this token.'))
-    : Promise.resolve(member);
+    : Promise.resolve({ principal, until: new AbortController().signal });
 };

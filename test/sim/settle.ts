@@ -1,4 +1,5 @@
 /** After the faults: operators clear up, and the farm must come to rest in its own time. */
+import { JobsService } from '../../src/gen/stationgrid/v1/jobs.ts';
 import { ShopfloorService } from '../../src/gen/stationgrid/v1/shopfloor.ts';
 import { MINUTE_MS } from './scenario.ts';
 import type { Site } from './site.ts';
@@ -67,15 +68,17 @@ const clearUp = async ({ world, line, admin }: Site): Promise<void> => {
        or held_by is null and state = 'QUEUED' and avoided_bots <> '{}' and queued_at < farm_now() - interval '5 minutes')
      order by id`,
   );
+  const bounds = { deadlineMs: 5_000, signal: new AbortController().signal };
   for (const { id, instance, requestId, heldBy } of held) {
     const known = line.jobs.get(requestId);
     if (heldBy === 'GATE_REFUSED') void line.settleGate(prng.pick(['retry', 'override']), instance, id);
-    else if (known !== undefined) void line.cancel(known);
+    else if (known?.id === id) void line.cancel(known);
+    // Made once more after a promotion that lost it: its scheduler knows another number.
+    else void line.operator(JobsService.cancelJob, { instance, id: BigInt(id), reason: 'nobody waits for it' }, bounds);
   }
   const dead = await world.database.ask<{ id: string; instance: string }>(
     `select id, instance from shopfloor_calls where state = 'DEAD' order by device_id, position`,
   );
-  const bounds = { deadlineMs: 5_000, signal: new AbortController().signal };
   for (const call of dead) {
     if (prng.chance(0.5)) void line.operator(ShopfloorService.retryCall, call, bounds);
     else void line.operator(ShopfloorService.skipCall, { ...call, reason: 'told by telephone' }, bounds);

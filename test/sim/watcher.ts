@@ -13,7 +13,11 @@ export const WATCHED: Watching = { rate: 0.1, streamMs: 600_000, retryMs: 1_000 
 /** A reader that keeps coming back meets events as they are committed. */
 export const WATCHED_CLOSELY: Watching = { rate: 0.4, streamMs: 2_000, retryMs: 200 };
 
-export type Watched = { readonly job: KnownJob; readonly events: string[]; isOver: boolean };
+export type Watched = {
+  readonly job: KnownJob;
+  readonly events: { readonly kind: string; readonly atMs: number }[];
+  isOver: boolean;
+};
 
 export class Watcher {
   readonly watched: Watched[] = [];
@@ -43,7 +47,7 @@ export class Watcher {
     const onReply = (bytes: Uint8Array): void => {
       const message = JobsService.watchJob.responseDeserialize(Buffer.from(bytes));
       ({ cursor } = message);
-      if (message.event !== '') watched.events.push(message.event);
+      if (message.event !== '') watched.events.push({ kind: message.event, atMs: this.#world.time.nowMs() });
     };
     while (!watched.isOver) {
       const { network } = this.#world;
