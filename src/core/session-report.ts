@@ -61,9 +61,11 @@ export type Reading = {
   readonly strays: readonly string[];
 };
 
+/** @param told leases of which the bot was told once that they are not its session's any more. */
 export const readReport = (
   report: Pick<SessionReport, 'leases' | 'self'>,
   remembered: ReadonlyMap<string, Remembered>,
+  told: ReadonlySet<string> = NOTHING_TOLD,
 ): Reading => {
   const steps: ReadStep[] = [];
   const echoes: string[] = [];
@@ -84,14 +86,27 @@ export const readReport = (
     } else if (!known.echoed || known.absent) echoes.push(lease.id);
   }
   const absent: string[] = [];
+  const isLate = report.leases.some((lease) => isPast(lease, remembered, told));
   for (const known of remembered.values()) {
-    if (shown.has(known.id)) continue;
+    if (shown.has(known.id) || isLate) continue;
     const event = absentEvent(known, report.self.status);
     if (leaseTable[known.state][event] !== 'repeat') steps.push({ leaseId: known.id, event, completion: null });
     else if (leaseTable[known.state].ABSENT_AGAIN !== 'repeat') absent.push(known.id);
   }
   return { steps: completionsFirst(steps), echoes, absent, strays };
 };
+
+const NOTHING_TOLD: ReadonlySet<string> = new Set();
+
+/**
+ * What has ended here and was not heard of as ended: the report may be older than one that was heard before it, as when a replica was
+ * stopped with it in hand. What it leaves out may have come since, and says nothing (invariant 8).
+ */
+const isPast = (
+  { id, state }: ReportedLease,
+  remembered: ReadonlyMap<string, Remembered>,
+  told: ReadonlySet<string>,
+): boolean => state !== 'CANCELLED' && !remembered.has(id) && !told.has(id);
 
 const shownEvent = (lease: ReportedLease, known: Remembered, status: number): LeaseEvent => {
   switch (lease.state) {

@@ -73,7 +73,7 @@ const hear = async (
   noteCall(session, nowMs);
   session.parked?.end('newer call');
   session.seenMs = nowMs;
-  const reading = readReport(report, session.leases);
+  const reading = readReport(report, session.leases, session.told);
   const change = vouch(home, session, await changeOf(home, session, report, reading));
   if (change !== null) {
     const written = await home.write(session, change);

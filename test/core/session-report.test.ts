@@ -19,6 +19,29 @@ const REBOOTING = 3;
 const TERMINATING = 4;
 
 describe('reading a report', () => {
+  it.each<[string, ReportedLease]>([
+    ['runs', { id: 'old', state: 'ACTIVE' }],
+    ['was offered', { id: 'old', state: 'PENDING' }],
+    ['has completed', { id: 'old', state: 'COMPLETED', completion: completion() }],
+  ])(
+    'takes what is left out for nothing where the bot still %s what has ended: it may be an old word',
+    (_what, lease) => {
+      const held = [known('a', 'ACTIVE', { absent: true }), known('b', 'CANCELLING'), known('c', 'ACTIVE')];
+      const reading = read([lease], held);
+      expect(reading.absent).toEqual([]);
+      expect(reading.steps.filter(({ leaseId }) => leaseId !== 'old')).toEqual([]);
+    },
+  );
+
+  it('takes it for what it is where the bot was told of that before, or lets go of it now', () => {
+    const held = new Map([['a', known('a', 'ACTIVE', { absent: true })]]);
+    const said = (lease: ReportedLease) => readReport({ leases: [lease], self: self(OK) }, held, new Set(['told']));
+    const lost = [{ leaseId: 'a', event: 'ABSENT_AGAIN', completion: null }];
+    expect(said({ id: 'told', state: 'ACTIVE' }).steps).toEqual(lost);
+    expect(said({ id: 'new', state: 'CANCELLED' }).steps).toEqual(lost);
+    expect(said({ id: 'new', state: 'ACTIVE' }).steps).toEqual([]);
+  });
+
   it('finds nothing to write on the hot path', () => {
     expect(read([], [])).toEqual(NOTHING);
     expect(read([{ id: 'a', state: 'ACTIVE' }], [known('a', 'ACTIVE')])).toEqual(NOTHING);
