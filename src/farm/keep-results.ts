@@ -45,8 +45,9 @@ export const keepResults = (
     }
     const stale = isLate || known !== undefined;
     // No verdict is better for want of room.
-    const isKept = (!stale && tipsVerdict(record, result, waivable)) || hasRoom(limits, record, { result, stale });
-    if (isKept) enter(ledger, lease, { result, stale });
+    const told = { result, stale, bytes: resultBytes(result) };
+    const isKept = (!stale && tipsVerdict(record, result, waivable)) || findsRoom(sizeOf(record), told, limits);
+    if (isKept) enter(ledger, lease, told);
     if (stale) counts.stale += 1;
     else if (!isKept) counts.left += 1;
     else {
@@ -75,21 +76,18 @@ export const refusalOf = (
 
 /** Keeps what comes after the end. False: there is no room for it. */
 export const keepStale = (limits: Limits, ledger: Ledger, lease: LeaseRow, result: TestResult): boolean => {
-  const told = { result, stale: true };
-  if (!hasRoom(limits, recordOf(ledger, lease.id), told)) return false;
+  const told = { result, stale: true, bytes: resultBytes(result) };
+  if (!findsRoom(sizeOf(recordOf(ledger, lease.id)), told, limits)) return false;
   enter(ledger, lease, told);
   return true;
 };
 
-type Told = { readonly result: TestResult; readonly stale: boolean };
+type Told = { readonly result: TestResult; readonly stale: boolean; readonly bytes: number };
 
-const hasRoom = (limits: Limits, record: AttemptRecord, { result, stale }: Told): boolean =>
-  findsRoom(sizeOf(record), { bytes: resultBytes(result), stale }, limits);
-
-const enter = (ledger: Ledger, { id: leaseId, jobId, attempt }: LeaseRow, { result, stale }: Told): void => {
-  const { testId, status } = result;
-  ledger.results.push({ jobId, leaseId, attempt, testId, status, stale, result });
-  enterResult(ledger, { leaseId, testId, status, stale, bytes: resultBytes(result), result });
+const enter = (ledger: Ledger, { id: leaseId, jobId, attempt }: LeaseRow, { bytes, ...told }: Told): void => {
+  const row = { leaseId, testId: told.result.testId, status: told.result.status, ...told };
+  ledger.results.push({ jobId, attempt, ...row });
+  enterResult(ledger, { ...row, bytes });
 };
 
 /** What was said of the test before says the same. */
